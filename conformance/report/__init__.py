@@ -1,0 +1,1 @@
+"""Reports: one event log, folded into one report, shown in several formats."""

@@ -1,0 +1,233 @@
+"""Folds the event log of a run into one report: outcome by requirement, counts, verdict."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pollux.conformance.outcome import (
+    Cause,
+    Evidence,
+    Judgement,
+    Outcome,
+    Verdict,
+    combined,
+)
+from pollux.conformance.report.log import Event
+
+REPORT_VERSION = 1
+
+_LEVELS = ("MUST", "SHOULD", "MAY")
+
+
+@dataclass(frozen=True)
+class RequirementResult:
+    """What a run says of one requirement.
+
+    Attributes:
+        id: Stable id.
+        level: ``MUST``, ``SHOULD`` or ``MAY``.
+        sentence: The rule.
+        source: Where the contract says it.
+        group: Group of the contract.
+        outcome: What is known after the run.
+        detail: Why, in a sentence.
+        cause: The kind of NOT_VERIFIED, or None.
+        checks: The checks that judge it.
+        evidence: What proves the outcome.
+    """
+
+    id: str
+    level: str
+    sentence: str
+    source: str
+    group: str
+    outcome: Outcome
+    detail: str = ""
+    cause: Cause | None = None
+    checks: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the result as it stands in the JSON report."""
+        return {
+            "id": self.id,
+            "level": self.level,
+            "outcome": self.outcome.value,
+            "sentence": self.sentence,
+            "detail": self.detail,
+            "evidence": [item.as_dict() for item in self.evidence],
+            "source": self.source,
+            "group": self.group,
+            "cause": self.cause.value if self.cause else None,
+            "checks": list(self.checks),
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """The whole of a run.
+
+    Attributes:
+        target: What was judged, without secrets.
+        profile: ``blackbox`` or ``scripted``.
+        seed: Repeats the run's random choices.
+        requirements: One result for each requirement that was asked for, and for each other
+            one of which a breach was seen.
+        complete: Whether the run came to its end.
+        selection: What ``--only`` named; empty: everything.
+        troubles: What went wrong in the suite itself.
+        started_at: ISO time.
+        finished_at: ISO time of the last event.
+        version: Version of Pollux.
+    """
+
+    target: Mapping[str, Any]
+    profile: str
+    seed: int
+    requirements: tuple[RequirementResult, ...]
+    complete: bool
+    selection: tuple[str, ...]
+    troubles: tuple[str, ...]
+    started_at: str
+    finished_at: str
+    version: str
+    out_of: int = field(default=0)
+
+    def having(self, *outcomes: Outcome, level: str | None = None) -> list[RequirementResult]:
+        """Return the results with one of these OUTCOMES (and of this LEVEL)."""
+        return [
+            row
+            for row in self.requirements
+            if row.outcome in outcomes and (level is None or row.level == level)
+        ]
+
+    @property
+    def verdict(self) -> Verdict:
+        """What is said of the implementation: by its MUSTs, and never from nothing."""
+        if self.having(Outcome.FAIL):
+            return Verdict.VIOLATED
+        unfinished = (
+            not self.complete
+            or self.troubles
+            or self.having(Outcome.HARNESS_ERROR)
+            or self.having(Outcome.NOT_VERIFIED, level="MUST")
+            or self.verified()[0] == 0
+        )
+        return Verdict.INCOMPLETE if unfinished else Verdict.CONFORMANT
+
+    def verified(self, *levels: str) -> tuple[int, int]:
+        """Return how many requirements were verified, and out of how many that apply.
+
+        Args:
+            levels: Which levels count; by default MUST and SHOULD.
+        """
+        rows = [row for row in self.requirements if row.level in (levels or ("MUST", "SHOULD"))]
+        applicable = [row for row in rows if row.outcome is not Outcome.NOT_APPLICABLE]
+        known = (Outcome.PASS, Outcome.FAIL, Outcome.WARN)
+        return sum(row.outcome in known for row in applicable), len(applicable)
+
+    @property
+    def exit_code(self) -> int:
+        """0 all required holds, 1 something is violated, 3 something was not verified."""
+        codes = {Verdict.CONFORMANT: 0, Verdict.VIOLATED: 1, Verdict.INCOMPLETE: 3}
+        return codes[self.verdict]
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Return the number of requirements by level and outcome."""
+        found = Counter((row.level, row.outcome) for row in self.requirements)
+        return {
+            level: {outcome.value: found[level, outcome] for outcome in Outcome}
+            for level in _LEVELS
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the report as JSON data, in the form of ``schemas/report.schema.json``."""
+        verified, of = self.verified()
+        return {
+            "pollux_report": REPORT_VERSION,
+            "target": dict(self.target),
+            "profile": self.profile,
+            "seed": self.seed,
+            "verdict": self.verdict.value,
+            "counts": self.counts(),
+            "requirements": [row.as_dict() for row in self.requirements],
+            "verified": {"count": verified, "of": of},
+            "selection": {
+                "only": list(self.selection),
+                "requirements": len(self.requirements),
+                "of": self.out_of,
+            },
+            "complete": self.complete,
+            "troubles": list(self.troubles),
+            "started_at": self.started_at,
+            "finished_at": self.finished_at,
+            "pollux_version": self.version,
+        }
+
+
+def build_report(events: Sequence[Event]) -> Report:
+    """Return the report that the EVENTS of a log amount to."""
+    start = events[0]
+    judged: dict[str, list[Judgement]] = {}
+    ended: set[str] = set()
+    for event in _of_kind(events, "check"):
+        ended.add(event["check"])
+        for row in event["judgements"]:
+            judged.setdefault(row["requirement"], []).append(Judgement.from_dict(row))
+    checks: dict[str, list[str]] = {}
+    for check in start["checks"]:
+        for requirement in check["requirements"]:
+            checks.setdefault(requirement, []).append(check["check"])
+    results = []
+    for requirement in start["requirements"]:
+        name = requirement["id"]
+        rows = judged.get(name, [])
+        rows += [_not_run(name) for check in checks.get(name, ()) if check not in ended]
+        seen_broken = any(row.outcome in (Outcome.FAIL, Outcome.WARN) for row in rows)
+        if requirement["selected"] or seen_broken:
+            judgement = combined(rows) or _no_check(name)
+            results.append(_result(requirement, judgement, tuple(checks.get(name, ()))))
+    finish = next(_of_kind(events, "finish"), None)
+    return Report(
+        target=start["target"],
+        profile=start["profile"],
+        seed=start["seed"],
+        requirements=tuple(results),
+        complete=bool(finish and finish["complete"]),
+        selection=tuple(start["only"]),
+        troubles=tuple(event["message"] for event in _of_kind(events, "trouble")),
+        started_at=start["at"],
+        finished_at=events[-1]["at"],
+        version=start["pollux_version"],
+        out_of=len(start["requirements"]),
+    )
+
+
+def _of_kind(events: Iterable[Event], kind: str) -> Iterable[Event]:
+    return (event for event in events if event["event"] == kind)
+
+
+def _not_run(name: str) -> Judgement:
+    return Judgement(name, Outcome.NOT_VERIFIED, "the run ended before", Cause.NOT_RUN)
+
+
+def _no_check(name: str) -> Judgement:
+    return Judgement(name, Outcome.NOT_VERIFIED, "no check yet", Cause.NO_CHECK)
+
+
+def _result(
+    requirement: Mapping[str, Any], judgement: Judgement, checks: tuple[str, ...]
+) -> RequirementResult:
+    return RequirementResult(
+        id=requirement["id"],
+        level=requirement["level"],
+        sentence=requirement["sentence"],
+        source=requirement["source"],
+        group=requirement["group"],
+        outcome=judgement.outcome,
+        detail=judgement.detail,
+        cause=judgement.cause,
+        checks=checks,
+        evidence=judgement.evidence,
+    )

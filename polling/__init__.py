@@ -1,0 +1,1 @@
+"""The client side that suite, recorder and demo share."""

@@ -1,0 +1,1 @@
+"""The 18 operations, one module per group."""

@@ -1,0 +1,1 @@
+"""Record event streams, play them to clients, judge the clients."""

@@ -1,0 +1,93 @@
+"""What moves a replay on: the time of day, a hand, or the client's own polls."""
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Movable(Protocol):
+    """What a clock moves; a :class:`pollux.replay.timeline.Cursor`."""
+
+    def advance_to(self, ms: float) -> None:
+        """Let everything happen up to MS milliseconds from the beginning."""
+        ...
+
+    def step(self, events: int = 1) -> None:
+        """Let EVENTS more events happen."""
+        ...
+
+
+class Clock(Protocol):
+    """Decides, whenever a client asks, how far a replay has come. One for each replay."""
+
+    def anchor(self, position_ms: float) -> None:
+        """Learn that the replay stands at POSITION_MS now: it begins, or was moved by hand."""
+        ...
+
+    def drive(self, replay: Movable, *, polled: bool) -> None:
+        """Move REPLAY on to where it is now.
+
+        Args:
+            replay: What is moved.
+            polled: Whether a client polls for events; else it asks for something else, such
+                as whether the task is live.
+        """
+        ...
+
+
+class WallClock:
+    """Time goes on by itself.
+
+    Args:
+        speed: Recorded seconds per second, greater than 0.
+        now: Seconds of a clock that never goes back.
+    """
+
+    def __init__(self, speed: float = 1.0, now: Callable[[], float] = time.monotonic) -> None:
+        if not speed > 0:
+            raise ValueError("the speed of a replay is greater than 0")
+        self._speed = speed
+        self._now = now
+        self._anchored_at = now()
+        self._anchor_ms = 0.0
+
+    def anchor(self, position_ms: float) -> None:
+        """Go on from POSITION_MS at this moment."""
+        self._anchored_at = self._now()
+        self._anchor_ms = position_ms
+
+    def drive(self, replay: Movable, *, polled: bool) -> None:  # noqa: ARG002 - time passes anyway
+        """Move REPLAY on by the time that has passed."""
+        elapsed_ms = (self._now() - self._anchored_at) * 1000
+        replay.advance_to(self._anchor_ms + elapsed_ms * self._speed)
+
+
+class ManualClock:
+    """Time stands still: the replay moves when it is told to."""
+
+    def anchor(self, position_ms: float) -> None:
+        """Stay there."""
+
+    def drive(self, replay: Movable, *, polled: bool) -> None:
+        """Leave REPLAY where it is."""
+
+
+class PollClock:
+    """Every poll brings the same number of new events: what a client sees is the same each time.
+
+    Args:
+        events: New events per poll, at least 1.
+    """
+
+    def __init__(self, events: int = 1) -> None:
+        if events < 1:
+            raise ValueError("a poll brings at least 1 event")
+        self._events = events
+
+    def anchor(self, position_ms: float) -> None:
+        """Go on from there with the next poll."""
+
+    def drive(self, replay: Movable, *, polled: bool) -> None:
+        """Let the next events happen, if this is a poll."""
+        if polled:
+            replay.step(self._events)

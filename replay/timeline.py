@@ -1,0 +1,365 @@
+"""From a recording to the state of its task at any time: pure, lazy, and in bounded memory."""
+
+import copy
+import threading
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from pollux.replay.format import (
+    TERMINAL_STATUSES,
+    VANISHED,
+    Code,
+    Header,
+    index,
+    number,
+    payload_bytes,
+)
+from pollux.replay.recording import Placed
+from pollux.replay.window import EventWindow
+
+# Before the first status is known the task is taken for live.
+_FIRST_STATUS = "running"
+# A place to seek from every so many records; when there are too many, every other is dropped
+# and the stride doubles, so that neither a long nor a short recording costs much.
+_STRIDE = 512
+_MOST_MARKS = 4096
+
+
+class TimeBase(StrEnum):
+    """Which of a recording's two clocks tells when something happens."""
+
+    SERVER = "server"
+    ARRIVAL = "arrival"
+
+
+class RecordSource(Protocol):
+    """Where the records come from: a :class:`Recording`, or a list in tests."""
+
+    @property
+    def header(self) -> Header:
+        """The first line."""
+        ...
+
+    def records(self, place: int | None = None) -> Iterator[Placed]:
+        """Yield the records from PLACE on, None being the first; see :class:`Recording`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TaskState:
+    """What a server that stands at some moment of the recording would tell of its task.
+
+    Attributes:
+        status: One of the statuses of API v1 (api_v1 2.3).
+        error: The text that a failed task tells.
+        updated_at: Epoch seconds of the last event or change, on the server's clock.
+        head: idx that the next event will get.
+        events: How many events were told so far; gaps are not counted.
+        at_ms: Milliseconds from the beginning to the last event or change.
+        gone: Whether the server no longer knows the task (404).
+    """
+
+    status: str = _FIRST_STATUS
+    error: str | None = None
+    updated_at: float = 0.0
+    head: int = 0
+    events: int = 0
+    at_ms: int = 0
+    gone: bool = False
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the task has ended."""
+        return self.status in TERMINAL_STATUSES
+
+
+@dataclass(slots=True)
+class _Scan:
+    """How far the records were read, and what is needed to tell the time of the next one."""
+
+    place: int | None = None
+    read: int = 0
+    arrival_ms: int = 0
+    last_ms: int = 0
+    origin_ms: int | None = None
+    # The smallest distance seen between the two clocks: the best guess of their difference.
+    lag_ms: int | None = None
+    begun: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """A record that changes what clients are told, and when it does."""
+
+    at_ms: int
+    state: TaskState
+    event: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """A place to go on from: behind a frame, with the state that it made."""
+
+    scan: _Scan
+    state: TaskState
+
+
+class Timeline:
+    """The course of one recorded task; any number of cursors may move on it at once.
+
+    Nothing is read before a cursor asks for it, and nothing is held but places to seek from,
+    at most a few thousand however long the recording is.
+
+    Args:
+        source: The records.
+        base: Which clock tells when something happens.
+    """
+
+    def __init__(self, source: RecordSource, *, base: TimeBase = TimeBase.SERVER) -> None:
+        self._source = source
+        self._base = base
+        self._lock = threading.Lock()
+        self._marks: list[_Mark] = []
+        self._stride = _STRIDE
+
+    @property
+    def header(self) -> Header:
+        """The recording's header."""
+        return self._source.header
+
+    @property
+    def created_at(self) -> float:
+        """Epoch seconds at which the task was created; where nothing tells, the first ``ts``."""
+        known = self.header.created_at
+        if known is None:
+            first = next(self.events(), {})
+            known = number(first.get("ts"))
+        return known if known is not None else self.header.recorded_at or 0.0
+
+    def cursor(self, ring: int) -> "Cursor":
+        """Return a cursor at the beginning whose window holds RING events."""
+        return Cursor(self, ring)
+
+    def events(self, end: int | None = None) -> Iterator[dict[str, Any]]:
+        """Yield the events with idx below END (all without one) as JSON values."""
+        head = 0
+        for placed in self._source.records():
+            payload = placed.record.payload
+            if placed.record.code != Code.EVENT or not isinstance(payload, dict):
+                continue
+            idx = index(payload.get("idx"))
+            if idx is None or idx < head:
+                continue
+            if end is not None and idx >= end:
+                return
+            head = idx + 1
+            yield payload
+
+    def _frames(self, scan: _Scan, state: TaskState) -> Iterator[_Frame]:
+        """Read on from SCAN, keeping it up to date; STATE is what the task is told as there."""
+        for placed in self._source.records(scan.place):
+            record, payload = placed.record, placed.record.payload
+            scan.place = placed.end
+            scan.read += 1
+            scan.arrival_ms += record.delta_ms
+            if not isinstance(payload, dict):
+                continue
+            if record.code == Code.EVENT:
+                idx, ts = index(payload.get("idx")), number(payload.get("ts"))
+                if idx is None or idx < state.head:
+                    continue
+                if not scan.begun and idx > 0 and ts is not None:
+                    scan.origin_ms = round(ts * 1000)  # the beginning is lost: start here
+                scan.begun = True
+                at_ms = self._time(scan, ts)
+                state = TaskState(
+                    state.status,
+                    state.error,
+                    max(state.updated_at, ts or 0.0),
+                    idx + 1,
+                    state.events + 1,
+                    at_ms,
+                )
+                yield _Frame(at_ms, state, payload_bytes(placed.line))
+            elif record.code == Code.STATUS and isinstance(payload.get("status"), str):
+                ts = number(payload.get("ts"))
+                error = payload.get("error")
+                at_ms = self._time(scan, ts)
+                state = TaskState(
+                    payload["status"],
+                    error if isinstance(error, str) else None,
+                    max(state.updated_at, ts or 0.0),
+                    state.head,
+                    state.events,
+                    at_ms,
+                )
+                yield _Frame(at_ms, state)
+            elif record.code == Code.ANOMALY and payload.get("kind") == VANISHED:
+                at_ms = self._time(scan, None)
+                state = TaskState(
+                    state.status,
+                    state.error,
+                    state.updated_at,
+                    state.head,
+                    state.events,
+                    at_ms,
+                    gone=True,
+                )
+                yield _Frame(at_ms, state)
+
+    def _time(self, scan: _Scan, ts: float | None) -> int:
+        """Return when a frame happens, in ms from the beginning; never before the last one."""
+        if self._base is TimeBase.ARRIVAL:
+            at_ms = scan.arrival_ms
+        elif ts is None:
+            at_ms = scan.arrival_ms - (scan.lag_ms or 0)
+        else:
+            if scan.origin_ms is None:
+                created_at = self.header.created_at
+                scan.origin_ms = round((ts if created_at is None else created_at) * 1000)
+            at_ms = round(ts * 1000) - scan.origin_ms
+            lag_ms = scan.arrival_ms - at_ms
+            scan.lag_ms = lag_ms if scan.lag_ms is None else min(scan.lag_ms, lag_ms)
+        scan.last_ms = max(scan.last_ms, at_ms)
+        return scan.last_ms
+
+    def _note(self, scan: _Scan, state: TaskState) -> None:
+        """Keep a place to seek from, if the last one is far enough behind."""
+        with self._lock:
+            if self._marks and scan.read - self._marks[-1].scan.read < self._stride:
+                return
+            self._marks.append(_Mark(copy.copy(scan), state))
+            if len(self._marks) > _MOST_MARKS:
+                del self._marks[1::2]
+                self._stride *= 2
+
+    def _mark_before(self, ring: int, *, ms: float | None = None, idx: int = 0) -> _Mark | None:
+        """Return the last mark from which reading on fills a window of RING before a moment.
+
+        Args:
+            ring: Size of the window.
+            ms: The moment is this time, or else
+            idx: the moment before this event.
+        """
+        with self._lock:
+            marks = self._marks
+            if ms is None:
+                found = bisect_right(marks, idx, key=lambda mark: mark.state.head)
+            else:
+                found = bisect_right(marks, ms, key=lambda mark: mark.state.at_ms)
+            if not found:
+                return None
+            needed = marks[found - 1].state.head - ring
+            found = bisect_right(marks, needed, key=lambda mark: mark.state.head)
+            return marks[found - 1] if found else None
+
+
+class Cursor:
+    """A moment of a timeline, with the events that the server keeps at that moment.
+
+    Not safe for threads by itself.
+
+    Attributes:
+        position_ms: Milliseconds from the beginning: as far as time has been followed.
+    """
+
+    def __init__(self, timeline: Timeline, ring: int) -> None:
+        self._timeline = timeline
+        self._ring = ring
+        self._restart(None)
+
+    @property
+    def state(self) -> TaskState:
+        """What the task is told as at this moment."""
+        return self._state
+
+    @property
+    def window_start(self) -> int:
+        """The idx of the oldest event that is kept (api_v1 2.3.7)."""
+        return self._window.start if self._state.events else self._state.head
+
+    def events_from(self, offset: int) -> list[bytes]:
+        """Return every kept event with idx >= OFFSET as JSON (api_v1 2.3.2)."""
+        return self._window.since(offset)
+
+    def advance_to(self, ms: float) -> None:
+        """Let everything happen up to MS; a time that has passed already changes nothing."""
+        while (frame := self._peek()) is not None and frame.at_ms <= ms:
+            self._show(frame)
+        self.position_ms = max(self.position_ms, ms)
+
+    def step(self, events: int = 1) -> None:
+        """Let EVENTS more events happen, and what follows them before the next event."""
+        target = self._state.events + events
+        while (frame := self._peek()) is not None:
+            if frame.event is not None and self._state.events >= target:
+                break
+            self._show(frame)
+
+    def seek(self, ms: float) -> None:
+        """Go to the time MS, forward or back."""
+        mark = self._timeline._mark_before(self._ring, ms=ms)
+        if ms < self.position_ms or self._is_behind(mark):
+            self._restart(mark)
+        self.advance_to(ms)
+
+    def seek_event(self, idx: int) -> None:
+        """Go to the moment at which the event IDX has just happened, forward or back.
+
+        When there is no such event, to the next one behind it.
+        """
+        mark = self._timeline._mark_before(self._ring, idx=idx)
+        if idx < self._state.head or self._is_behind(mark):
+            self._restart(mark)
+        while self._state.head <= idx and (frame := self._peek()) is not None:
+            self._show(frame)
+
+    def cut(self, events: list[bytes], status: str, updated_at: float) -> None:
+        """End the task here in another way than recorded; seeking back undoes it.
+
+        Args:
+            events: The last events, from ``state.head`` on.
+            status: The terminal status.
+            updated_at: Epoch seconds, on the recorded server's clock.
+        """
+        state = self._state
+        for idx, event in enumerate(events, start=state.head):
+            self._window.append(idx, event)
+        self._state = TaskState(
+            status=status,
+            updated_at=max(state.updated_at, updated_at),
+            head=state.head + len(events),
+            events=state.events + len(events),
+            at_ms=state.at_ms,
+        )
+        self._cut = True
+
+    def _restart(self, mark: _Mark | None) -> None:
+        self._scan = copy.copy(mark.scan) if mark else _Scan()
+        self._state = mark.state if mark else TaskState(updated_at=self._timeline.created_at)
+        self._window = EventWindow(self._ring)
+        self._frames = self._timeline._frames(self._scan, self._state)
+        self._next: _Frame | None = None
+        self._cut = False
+        self.position_ms: float = self._state.at_ms
+
+    def _is_behind(self, mark: _Mark | None) -> bool:
+        return mark is not None and mark.scan.read > self._scan.read
+
+    def _peek(self) -> _Frame | None:
+        if self._next is None and not self._cut:
+            self._next = next(self._frames, None)
+            if self._next is None:  # the end of what is written so far: look again next time
+                self._frames = self._timeline._frames(self._scan, self._state)
+        return self._next
+
+    def _show(self, frame: _Frame) -> None:
+        self._next = None
+        self._state = frame.state
+        self.position_ms = max(self.position_ms, frame.at_ms)
+        if frame.event is not None:
+            self._window.append(frame.state.head - 1, frame.event)
+        self._timeline._note(self._scan, self._state)

@@ -1,0 +1,1 @@
+"""The contract as data: OpenAPI document, requirements, event catalogue and grammar."""
