@@ -174,9 +174,9 @@ class Judge:
         exchanges = (by,) if isinstance(by, Exchange) else tuple(by)
         evidence = Evidence(
             check=self.check,
-            message=message,
-            expected=expected,
-            got=got,
+            message=_sendable(message),
+            expected=_sendable(expected),
+            got=_sendable(got),
             exchanges=tuple(exchange.as_dict() for exchange in exchanges),
         )
         with self._lock:
@@ -189,3 +189,8 @@ class Judge:
             raise CheckDefinitionError(
                 f"{self.check}: there is no requirement {name!r} in the catalogue"
             ) from None
+
+
+def _sendable(text: str) -> str:
+    """Return TEXT with half surrogates escaped: a broken server must not break the report."""
+    return text.encode("utf-8", "backslashreplace").decode()

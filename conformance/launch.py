@@ -27,7 +27,7 @@ class ServerProcess:
 
     Args:
         command: The shell command, its placeholders replaced already.
-        environment: Variables beside the ones of this process.
+        environment: Variables beside the ones of this process; None takes one away.
         ready_url: Asked until it answers with anything below 500.
         redactor: Keeps secrets out of the output that is shown.
         ready_seconds: How long the implementation may take to be ready.
@@ -37,7 +37,7 @@ class ServerProcess:
         self,
         command: str,
         *,
-        environment: Mapping[str, str],
+        environment: Mapping[str, str | None],
         ready_url: str,
         redactor: Redactor,
         ready_seconds: float = 30.0,
@@ -48,7 +48,8 @@ class ServerProcess:
                 "have: start it yourself and give its URL"
             )
         self._command = command
-        self._environment = {**os.environ, **environment}
+        variables = {**os.environ, **environment}
+        self._environment = {name: text for name, text in variables.items() if text is not None}
         self._ready_url = ready_url
         self._redactor = redactor
         self._ready_seconds = ready_seconds

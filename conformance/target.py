@@ -69,3 +69,15 @@ class Target:
 def redactor_for(token: str, other_token: str | None) -> Redactor:
     """Return a redactor that knows the tokens of both users."""
     return Redactor({token: "$TOKEN", other_token or "": "$OTHER_TOKEN"})
+
+
+def address(text: str) -> tuple[str, int]:
+    """Return host and port of ``HOST:PORT``.
+
+    Raises:
+        ValueError: when TEXT is of another form.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or int(port) > 65535:
+        raise ValueError(f"{text!r} is not of the form HOST:PORT")
+    return host.strip("[]") or "127.0.0.1", int(port)

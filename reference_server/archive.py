@@ -78,8 +78,12 @@ def _entry(item: FileItem) -> zipfile.ZipInfo:
     name = "/".join(clean_relative(item.path)) + ("/" if item.is_dir else "")
     date = time.localtime(min(max(item.modified_at, _FIRST_DATE), _LAST_DATE))
     entry = zipfile.ZipInfo(name, date[:6])
-    entry.compress_type = zipfile.ZIP_DEFLATED
-    entry.external_attr = (0o40700 << 16 | 0x10) if item.is_dir else (0o100600 << 16)
-    # Known beforehand, so that the archive can take the large format where it has to.
-    entry.file_size = item.size
+    if item.is_dir:
+        entry.CRC = 0
+        entry.external_attr = 0o40700 << 16 | 0x10
+    else:
+        entry.compress_type = zipfile.ZIP_DEFLATED
+        entry.external_attr = 0o100600 << 16
+        # Known beforehand, so that the archive can take the large format where it has to.
+        entry.file_size = item.size
     return entry

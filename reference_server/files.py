@@ -4,7 +4,7 @@ import contextlib
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableSequence, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -13,6 +13,7 @@ from pollux.reference_server.folders import (
     Entry,
     FileAbsent,
     Folder,
+    NotAFolder,
     open_folder,
 )
 from pollux.reference_server.paths import (
@@ -138,13 +139,12 @@ class FileArea:
 
         Raises:
             FileAbsent: nothing does.
-            NotAFolder: a part before the last one is a file.
         """
         parts = clean_relative(path)
         if not parts:
             with open_folder(self._root, ()):
                 return FileItem(ROOT_NAME, True, 0, self._root.stat().st_mtime, "")
-        with open_folder(self._root, parts[:-1]) as parent:
+        with self._folder_above(parts) as parent:
             entry = parent.find(parts[-1])
         if entry is None:
             raise FileAbsent("there is nothing at this path")
@@ -164,12 +164,12 @@ class FileArea:
         """Open the file at PATH for reading; it keeps its bytes whatever is uploaded meanwhile.
 
         Raises:
-            FileAbsent, NotAFolder, IsAFolder: there is no such file.
+            FileAbsent, IsAFolder: there is no such file.
         """
-        *above, name = _not_root(clean_relative(path))
-        with open_folder(self._root, above) as parent:
-            file, entry = parent.open_file(name)
-        return file, _item(entry, above)
+        parts = _not_root(clean_relative(path))
+        with self._folder_above(parts) as parent:
+            file, entry = parent.open_file(parts[-1])
+        return file, _item(entry, parts[:-1])
 
     def tree(self, max_entries: int = 500, max_depth: int = 16) -> dict[str, Any]:
         """Return the files as a tree, for ``file_tree_update`` (api_v1 2.4).
@@ -199,7 +199,7 @@ class FileArea:
         """Return the text at PATH, or as much of its beginning as lies in MAX_BYTES.
 
         Raises:
-            FileAbsent, NotAFolder, IsAFolder: there is no such file.
+            FileAbsent, IsAFolder: there is no such file.
             NotText: it is not UTF-8.
         """
         file, item = self.open(path)
@@ -230,7 +230,7 @@ class FileArea:
         """Replace OLD, which stands exactly once in the file at PATH, by NEW.
 
         Raises:
-            FileAbsent, NotAFolder, IsAFolder: there is no such file.
+            FileAbsent, IsAFolder: there is no such file.
             EditRefused: OLD is empty, absent or ambiguous.
             TooLarge, NotText: the file, or what it would become, cannot be handled.
         """
@@ -242,7 +242,7 @@ class FileArea:
                 raise EditRefused(f"the text to replace must stand there once, not {count} times")
             with (
                 self._filled(text.replace(old, new)) as incoming,
-                open_folder(self._root, parts[:-1]) as parent,
+                self._folder_above(parts) as parent,
             ):
                 return _item(parent.put(incoming.seal(), parts[-1]), parts[:-1])
 
@@ -250,22 +250,31 @@ class FileArea:
         """Remove the file or the whole folder at PATH in one step; return what it was.
 
         Raises:
-            FileAbsent, NotAFolder: there is nothing.
+            FileAbsent: there is nothing.
             PathRefused: PATH is the root.
         """
-        *above, name = _not_root(clean_relative(path))
+        parts = _not_root(clean_relative(path))
         trash = self._scratch / f"{secrets.token_hex(12)}.deleted"
-        with self._changes, open_folder(self._root, above) as parent:
-            entry = parent.find(name)
+        with self._changes, self._folder_above(parts) as parent:
+            entry = parent.find(parts[-1])
             if entry is None:
                 raise FileAbsent("there is nothing at this path")
-            parent.take(name, trash)
+            parent.take(parts[-1], trash)
         if entry.is_dir:
             # Gone for the user already; what cannot be removed now is swept at the next start.
             shutil.rmtree(trash, ignore_errors=True)
         else:
             trash.unlink(missing_ok=True)
-        return _item(entry, above)
+        return _item(entry, parts[:-1])
+
+    @contextlib.contextmanager
+    def _folder_above(self, parts: Sequence[str]) -> Iterator[Folder]:
+        """Open the folder in which the last of PARTS lies; where there is none, nothing does."""
+        try:
+            with open_folder(self._root, parts[:-1]) as folder:
+                yield folder
+        except NotAFolder as error:
+            raise FileAbsent(str(error)) from None
 
     def _list_if_there(self, path: str) -> Sequence[FileItem]:
         with contextlib.suppress(FileAreaError):
@@ -284,32 +293,29 @@ class FileArea:
 
     def _put(self, incoming: IncomingFile, parts: Sequence[str]) -> FileItem:
         temporary = incoming.seal()
-        with self._changes, contextlib.ExitStack() as undo:
-            *above, name = parts
-            made = self._make_folders(above)
-            undo.callback(self._remove_folders, made)
-            with open_folder(self._root, above) as parent:
-                item = _item(parent.put(temporary, name), above)
-            undo.pop_all()
-            return item
-
-    def _make_folders(self, parts: Sequence[str]) -> Sequence[Sequence[str]]:
-        """Make what is missing of a folder and return which ones were, outermost first."""
+        *above, name = parts
         made: list[Sequence[str]] = []
-        try:
-            with contextlib.ExitStack() as stack:
-                folder = stack.enter_context(Folder.open_root(self._root))
-                for depth, part in enumerate(parts):
-                    if folder.find(part) is None:
-                        folder.make(part)
-                        made.append(parts[: depth + 1])
-                    inner = folder.enter(part)
-                    folder.close()
-                    folder = stack.enter_context(inner)
-        except BaseException:
-            self._remove_folders(made)
-            raise
-        return made
+        with self._changes:
+            try:
+                self._make_folders(above, made)
+                with open_folder(self._root, above) as parent:
+                    return _item(parent.put(temporary, name), above)
+            except BaseException:
+                # A refused file leaves no folders behind either.
+                self._remove_folders(made)
+                raise
+
+    def _make_folders(self, parts: Sequence[str], made: MutableSequence[Sequence[str]]) -> None:
+        """Make what is missing of a folder; what was made is added to MADE, outermost first."""
+        with contextlib.ExitStack() as stack:
+            folder = stack.enter_context(Folder.open_root(self._root))
+            for depth, part in enumerate(parts, 1):
+                if folder.find(part) is None:
+                    folder.make(part)
+                    made.append(parts[:depth])
+                inner = folder.enter(part)
+                folder.close()
+                folder = stack.enter_context(inner)
 
     def _remove_folders(self, made: Sequence[Sequence[str]]) -> None:
         for parts in reversed(made):

@@ -225,12 +225,19 @@ def open_folder(root: Path, parts: Sequence[str]) -> Iterator[Folder]:
     """Open the folder that PARTS lead to below ROOT.
 
     Raises:
-        FileAbsent, NotAFolder, PathRefused: there is no such folder.
+        FileAbsent: there is nothing, or a file where a folder had to be on the way.
+        NotAFolder: PARTS lead to a file.
+        PathRefused: a link or a special file lies on the way.
     """
     folder = Folder.open_root(root)
     try:
-        for part in parts:
-            inner = folder.enter(part)
+        for depth, part in enumerate(parts, 1):
+            try:
+                inner = folder.enter(part)
+            except NotAFolder as error:
+                if depth == len(parts):
+                    raise
+                raise FileAbsent(str(error)) from None
             folder.close()
             folder = inner
         yield folder

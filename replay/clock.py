@@ -56,7 +56,7 @@ class WallClock:
         self._anchored_at = self._now()
         self._anchor_ms = position_ms
 
-    def drive(self, replay: Movable, *, polled: bool) -> None:  # noqa: ARG002 - time passes anyway
+    def drive(self, replay: Movable, *, polled: bool) -> None:
         """Move REPLAY on by the time that has passed."""
         elapsed_ms = (self._now() - self._anchored_at) * 1000
         replay.advance_to(self._anchor_ms + elapsed_ms * self._speed)

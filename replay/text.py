@@ -76,7 +76,9 @@ class GzipText:
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb")
-        self._plain: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)
+        self._plain: IO[bytes] = tempfile.SpooledTemporaryFile(  # noqa: SIM115
+            max_size=_IN_MEMORY
+        )
         self._size = 0
         self._inflater = zlib.decompressobj(_GZIP)
         self._damage: str | None = None

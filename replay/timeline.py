@@ -1,11 +1,13 @@
 """From a recording to the state of its task at any time: pure, lazy, and in bounded memory."""
 
 import copy
+import math
 import threading
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import takewhile
 from typing import Any, Protocol
 
 from pollux.replay.format import (
@@ -13,10 +15,12 @@ from pollux.replay.format import (
     VANISHED,
     Code,
     Header,
+    Record,
     index,
     number,
     payload_bytes,
 )
+from pollux.replay.open_tools import OpenTool, follow
 from pollux.replay.recording import Placed
 from pollux.replay.window import EventWindow
 
@@ -60,6 +64,7 @@ class TaskState:
         events: How many events were told so far; gaps are not counted.
         at_ms: Milliseconds from the beginning to the last event or change.
         gone: Whether the server no longer knows the task (404).
+        tools: The tool calls that have no result yet.
     """
 
     status: str = _FIRST_STATUS
@@ -69,6 +74,7 @@ class TaskState:
     events: int = 0
     at_ms: int = 0
     gone: bool = False
+    tools: tuple[OpenTool, ...] = ()
 
     @property
     def terminal(self) -> bool:
@@ -139,6 +145,21 @@ class Timeline:
             known = number(first.get("ts"))
         return known if known is not None else self.header.recorded_at or 0.0
 
+    def first_status(self) -> str:
+        """Return the status that the answer to the send told: the first live one on record."""
+        for record in self._before_events():
+            if record.code == Code.STATUS and isinstance(record.payload, dict):
+                status = str(record.payload.get("status"))
+                return _FIRST_STATUS if status in TERMINAL_STATUSES else status
+        return _FIRST_STATUS
+
+    def tells_window_start(self) -> bool:
+        """Tell whether the recorded server's answers have ``window_start`` (api_v1 2.3.7)."""
+        for record in self._before_events():
+            if record.code == Code.POLL and isinstance(record.payload, dict):
+                return "window_start" in record.payload
+        return True
+
     def cursor(self, ring: int) -> "Cursor":
         """Return a cursor at the beginning whose window holds RING events."""
         return Cursor(self, ring)
@@ -157,6 +178,10 @@ class Timeline:
                 return
             head = idx + 1
             yield payload
+
+    def _before_events(self) -> Iterator[Record]:
+        records = (placed.record for placed in self._source.records())
+        return takewhile(lambda record: record.code != Code.EVENT, records)
 
     def _frames(self, scan: _Scan, state: TaskState) -> Iterator[_Frame]:
         """Read on from SCAN, keeping it up to date; STATE is what the task is told as there."""
@@ -182,6 +207,8 @@ class Timeline:
                     idx + 1,
                     state.events + 1,
                     at_ms,
+                    False,
+                    follow(state.tools, payload),
                 )
                 yield _Frame(at_ms, state, payload_bytes(placed.line))
             elif record.code == Code.STATUS and isinstance(payload.get("status"), str):
@@ -195,6 +222,8 @@ class Timeline:
                     state.head,
                     state.events,
                     at_ms,
+                    False,
+                    state.tools,
                 )
                 yield _Frame(at_ms, state)
             elif record.code == Code.ANOMALY and payload.get("kind") == VANISHED:
@@ -269,6 +298,8 @@ class Cursor:
     def __init__(self, timeline: Timeline, ring: int) -> None:
         self._timeline = timeline
         self._ring = ring
+        self._state = TaskState()
+        self.position_ms = 0.0
         self._restart(None)
 
     @property
@@ -285,11 +316,17 @@ class Cursor:
         """Return every kept event with idx >= OFFSET as JSON (api_v1 2.3.2)."""
         return self._window.since(offset)
 
+    @property
+    def was_cut(self) -> bool:
+        """Whether the task was ended by :meth:`cut`."""
+        return self._cut
+
     def advance_to(self, ms: float) -> None:
-        """Let everything happen up to MS; a time that has passed already changes nothing."""
+        """Let everything happen up to MS (``inf``: all); a time that has passed changes nothing."""
         while (frame := self._peek()) is not None and frame.at_ms <= ms:
             self._show(frame)
-        self.position_ms = max(self.position_ms, ms)
+        if math.isfinite(ms):
+            self.position_ms = max(self.position_ms, ms)
 
     def step(self, events: int = 1) -> None:
         """Let EVENTS more events happen, and what follows them before the next event."""
@@ -337,6 +374,10 @@ class Cursor:
         )
         self._cut = True
 
+    def forget_events(self) -> None:
+        """Let go of the events that are kept; the state stays."""
+        self._window = EventWindow(1)
+
     def _restart(self, mark: _Mark | None) -> None:
         self._scan = copy.copy(mark.scan) if mark else _Scan()
         self._state = mark.state if mark else TaskState(updated_at=self._timeline.created_at)
@@ -344,7 +385,7 @@ class Cursor:
         self._frames = self._timeline._frames(self._scan, self._state)
         self._next: _Frame | None = None
         self._cut = False
-        self.position_ms: float = self._state.at_ms
+        self.position_ms = float(self._state.at_ms)
 
     def _is_behind(self, mark: _Mark | None) -> bool:
         return mark is not None and mark.scan.read > self._scan.read

@@ -19,12 +19,13 @@ _GZIP = 31
 class RecordingWriter:
     """A recording that is being written; a context manager that closes the file.
 
-    Leaving the context without :meth:`finish` leaves a recording without a trailer, which
+    The file is opened at once, so that whoever records learns of a bad name before anything is
+    started, and touched only by :meth:`begin`. Leaving the context before :meth:`begin` leaves
+    no new file; leaving it before :meth:`finish` leaves a recording without a trailer, which
     readers take for cut off.
 
     Args:
         path: The file; the ending ``.gz`` means that it is compressed.
-        header: The first line.
         secrets: What is replaced in the header and in every payload.
         force: Overwrite an existing file.
 
@@ -34,12 +35,7 @@ class RecordingWriter:
     """
 
     def __init__(
-        self,
-        path: Path | str,
-        header: Header,
-        *,
-        secrets: Secrets | None = None,
-        force: bool = False,
+        self, path: Path | str, *, secrets: Secrets | None = None, force: bool = False
     ) -> None:
         self.path = Path(path)
         self._secrets = secrets or Secrets()
@@ -47,11 +43,21 @@ class RecordingWriter:
         self._digest = hashlib.sha256()
         compressed = self.path.name.endswith(".gz")
         self._deflater = zlib.compressobj(9, zlib.DEFLATED, _GZIP) if compressed else None
+        self._begun = False
+        # Unbuffered: what was written is in the file, whatever happens to this process.
         try:
-            # Unbuffered: what was written is in the file, whatever happens to this process.
-            self._file = self.path.open("wb" if force else "xb", buffering=0)
+            self._file = self.path.open("xb", buffering=0)
+            self._is_new = True
         except FileExistsError:
-            raise RecordingExists(self.path) from None
+            if not force:
+                raise RecordingExists(self.path) from None
+            self._file = self.path.open("r+b", buffering=0)
+            self._is_new = False
+
+    def begin(self, header: Header) -> None:
+        """Empty the file and write the first line, secrets replaced."""
+        self._begun = True
+        self._file.truncate(0)
         self._write(header_line(Header(self._secrets.value(dict(header.fields)))))
         self.flush()
 
@@ -104,8 +110,10 @@ class RecordingWriter:
         self.close()
 
     def close(self) -> None:
-        """Close the file as it is."""
+        """Close the file as it is; a new one without a header is removed."""
         self._file.close()
+        if self._is_new and not self._begun:
+            self.path.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         """Return the writer."""

@@ -42,14 +42,6 @@ def make_arguments(schema: Schema) -> str:
     Raises:
         CannotMake: when no such object was found, or the schema cannot be followed.
     """
-    value = _make({"type": "object", **schema}, schema, "", 0)
-    if not isinstance(value, dict):
-        raise CannotMake("the schema does not describe an object")
-    _check(value, schema)
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _check(value: dict[str, Any], schema: Schema) -> None:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
     from referencing import Registry
@@ -57,12 +49,19 @@ def _check(value: dict[str, Any], schema: Schema) -> None:
 
     try:
         Draft202012Validator.check_schema(schema)
+        value = _make({"type": "object", **schema}, schema, "", 0)
+        if not isinstance(value, dict):
+            raise CannotMake("its JSON schema does not describe an object")
         # An empty registry: a schema must not make the model fetch anything.
-        error = next(Draft202012Validator(schema, registry=Registry()).iter_errors(value), None)
+        validator = Draft202012Validator(schema, registry=Registry())
+        error = next(validator.iter_errors(value), None)
     except (SchemaError, Unresolvable, RecursionError, re.error) as problem:
-        raise CannotMake(f"its JSON schema cannot be used ({problem})") from problem
+        raise CannotMake(f"its JSON schema cannot be used ({str(problem)[:200]})") from problem
     if error is not None:
-        raise CannotMake(f"no arguments were found that its schema accepts ({error.message})")
+        raise CannotMake(
+            f"no arguments were found that its JSON schema accepts ({error.message[:200]})"
+        )
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _make(schema: object, root: Schema, name: str, depth: int) -> object:
@@ -106,9 +105,9 @@ def _flat(schema: dict[str, Any], root: Schema, depth: int) -> dict[str, Any]:
         rest = {key: value for key, value in schema.items() if key != "$ref"}
         schema = {**_resolve(str(reference), root), **rest}
     merged = dict(schema)
-    parts = list(schema.get("allOf") or [])
+    parts = [*_list(schema.get("allOf"))]
     for choice in ("anyOf", "oneOf"):
-        parts.extend((schema.get(choice) or [])[:1])
+        parts += _list(schema.get(choice))[:1]
     for part in parts:
         if isinstance(part, dict) and depth <= _DEPTH:
             for key, value in _flat(part, root, depth + 1).items():

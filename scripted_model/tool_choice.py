@@ -7,6 +7,7 @@ from typing import Any
 from pollux.scripted_model.chat_request import BadRequest, Json
 from pollux.scripted_model.schema_values import CannotMake, make_arguments
 
+
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
@@ -35,7 +36,7 @@ def words_of(name: str) -> set[str]:
     return {word.lower() for word in _WORD.findall(name)}
 
 
-def any_call(tools: Sequence[Json]) -> tuple[str, str | None]:
+def any_call(tools: Sequence[Json]) -> tuple[str, str]:
     """Choose a safe tool, and return its name and the text of its arguments.
 
     First come the tools whose names read like reading, those with the fewest required arguments

@@ -1,8 +1,8 @@
 """The event log of a run: one JSON object a line, the source of every report.
 
-``start`` comes first: target, requirements under judgement, checks with what they judge.
-Then one ``check`` for each check that has ended, ``trouble`` for what went wrong outside of
-one, and ``finish`` at the end. A log without ``finish`` is of a run that was cut off.
+``start`` comes first: the target and the requirements. ``checks`` names the checks with what
+they judge. Then one ``check`` for each check that has ended, ``trouble`` for what went wrong
+outside of one, and ``finish`` at the end. A log without ``finish`` is of a run cut off.
 """
 
 import json

@@ -50,7 +50,7 @@ class LiveProgress:
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
-        if event["event"] == "start":
+        if event["event"] == "checks":
             self._total = sum(not check["left_out"] for check in event["checks"])
             self._bar.update(self._task, total=self._total)
         elif event["event"] == "check":

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from pollux.conformance.outcome import (
@@ -80,6 +80,7 @@ class Report:
         started_at: ISO time.
         finished_at: ISO time of the last event.
         version: Version of Pollux.
+        out_of: How many requirements there are.
     """
 
     target: Mapping[str, Any]
@@ -92,7 +93,7 @@ class Report:
     started_at: str
     finished_at: str
     version: str
-    out_of: int = field(default=0)
+    out_of: int
 
     def having(self, *outcomes: Outcome, level: str | None = None) -> list[RequirementResult]:
         """Return the results with one of these OUTCOMES (and of this LEVEL)."""
@@ -176,16 +177,19 @@ def build_report(events: Sequence[Event]) -> Report:
         for row in event["judgements"]:
             judged.setdefault(row["requirement"], []).append(Judgement.from_dict(row))
     checks: dict[str, list[str]] = {}
-    for check in start["checks"]:
-        for requirement in check["requirements"]:
-            checks.setdefault(requirement, []).append(check["check"])
+    selected = {requirement["id"] for requirement in start["requirements"]}
+    for event in _of_kind(events, "checks"):
+        selected = set(event["selected"])
+        for check in event["checks"]:
+            for requirement in check["requirements"]:
+                checks.setdefault(requirement, []).append(check["check"])
     results = []
     for requirement in start["requirements"]:
         name = requirement["id"]
         rows = judged.get(name, [])
         rows += [_not_run(name) for check in checks.get(name, ()) if check not in ended]
         seen_broken = any(row.outcome in (Outcome.FAIL, Outcome.WARN) for row in rows)
-        if requirement["selected"] or seen_broken:
+        if name in selected or seen_broken:
             judgement = combined(rows) or _no_check(name)
             results.append(_result(requirement, judgement, tuple(checks.get(name, ()))))
     finish = next(_of_kind(events, "finish"), None)

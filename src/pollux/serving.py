@@ -114,6 +114,7 @@ class WsgiServer:
             ),
             bind_socket=False,
         )
+        self._trigger = cast(Any, self._server.trigger)
         self._thread = threading.Thread(target=self._server.run, name="wsgi", daemon=True)
         self.host = host
         self.port = int(self._sock.getsockname()[1])
@@ -147,7 +148,8 @@ class WsgiServer:
             cancel_pending=True, timeout=max(1, round(deadline - time.monotonic()))
         )
         self._in_loop(self._close_channels)
-        self._thread.join(max(1.0, deadline - time.monotonic()))
+        self._thread.join()
+        self._trigger.close()
 
     def __enter__(self) -> Self:
         """Start serving."""
@@ -163,7 +165,7 @@ class WsgiServer:
         self.stop()
 
     def _in_loop(self, call: Callable[[], object]) -> None:
-        cast(Any, self._server.trigger).pull_trigger(call)
+        self._trigger.pull_trigger(call)
 
     def _busy(self) -> bool:
         waiting = [c for c in list(self._channels.values()) if isinstance(c, _Channel)]
@@ -171,7 +173,12 @@ class WsgiServer:
 
     def _close_channels(self) -> None:
         for channel in list(self._channels.values()):
-            channel.close()
+            if channel is self._trigger:
+                # Only left out, so that the loop ends: it may be about to be pulled, and a
+                # descriptor that is closed too early might belong to another file by then.
+                channel.del_channel()
+            else:
+                channel.close()
 
 
 def serve_until_signal(

@@ -221,6 +221,8 @@ def evaluate(expression: Any, source: Operation, status: int) -> Any:
     """Evaluate a runtime expression on the example answer of SOURCE."""
     if isinstance(expression, dict):
         return {key: evaluate(value, source, status) for key, value in expression.items()}
+    if isinstance(expression, list):
+        return [evaluate(value, source, status) for value in expression]
     if not isinstance(expression, str) or not expression.startswith("$"):
         return expression
     if expression.startswith("$request.path."):

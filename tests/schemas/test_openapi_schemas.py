@@ -66,7 +66,7 @@ def test_a_message_that_the_contract_allows_is_accepted(body: Any) -> None:
         {**SEND, "unknown": 1},
         {**SEND, "images": [1]},
         {**SEND, "images": [""]},
-        {**SEND, "images": ["../x.png"]},
+        {**SEND, "images": ["a\0.png"]},
         {**SEND, "conversation_id": "conv_1"},
         {**SEND, "run_mode": "slow"},
         {**SEND, "run_mode": "fast "},
@@ -105,18 +105,13 @@ def test_preferences_of_any_kind_may_be_sent_because_they_are_cleaned() -> None:
     assert not validator(schema).is_valid({"name": "a"})
 
 
-@pytest.mark.parametrize(
-    "path", ["", "/", "a", "/a/", "a//b", ".", "./a", "..a", "a..", "...", ".../b", "a/..b/年"]
-)
-def test_a_path_that_stays_inside_is_allowed(path: str) -> None:
-    validator(json_schema({"$ref": "#/components/schemas/RelativePath"})).validate(path)
-
-
-@pytest.mark.parametrize(
-    "path", ["..", "../a", "a/..", "a/../b", "/..", "a/..//b", "\0", "a/\0b", "a\n/../b"]
-)
-def test_a_path_with_a_step_up_or_a_nul_is_not(path: str) -> None:
-    assert not validator(json_schema({"$ref": "#/components/schemas/RelativePath"})).is_valid(path)
+def test_a_path_is_any_text_without_nul() -> None:
+    # Whether ".." leads out of the root is more than a pattern can tell, and "a/../b" is free.
+    path = validator(json_schema({"$ref": "#/components/schemas/RelativePath"}))
+    for good in ("", "/", "a/b", "a/../b", "年/度", "a\nb"):
+        path.validate(good)
+    for bad in ("\0", "a/\0b", 5, None):
+        assert not path.is_valid(bad)
 
 
 @pytest.mark.parametrize(

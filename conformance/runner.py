@@ -1,0 +1,71 @@
+"""Runs the checks in a pytest of their own, away from the user's configuration and plugins."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+
+import pytest
+
+from pollux.conformance.recorder import Plan, Recorder
+from pollux.conformance.report.log import EventLog
+
+SUITE = "pollux.conformance.suite"
+
+# Plugins of pytest itself that print, write files, or change how Python warns.
+_LEFT_OUT = (
+    "cacheprovider",
+    "doctest",
+    "faulthandler",
+    "junitxml",
+    "logging",
+    "nose",
+    "pastebin",
+    "stepwise",
+    "terminal",
+    "threadexception",
+    "unraisableexception",
+    "warnings",
+)
+
+
+def run_checks(plan: Plan, log: EventLog, *, suite: str = SUITE) -> None:
+    """Run the checks of the package SUITE; everything that comes of it goes into LOG.
+
+    A Ctrl-C ends the run early; the log then holds what was measured, and says so.
+    """
+    with resources.as_file(resources.files(suite)) as folder:
+        arguments = [
+            *(word for name in _LEFT_OUT for word in ("-p", f"no:{name}")),
+            "-p",
+            "pollux.conformance.plugin",
+            "--capture=no",
+            "--strict-markers",
+            f"--rootdir={folder}",
+            f"--confcutdir={folder}",
+            "--config-file",
+            os.devnull,
+            "--pyargs",
+            suite,
+        ]
+        recorder = Recorder(plan, log)
+        with _without_foreign_settings():
+            pytest.main(arguments, plugins=[recorder])
+
+
+@contextmanager
+def _without_foreign_settings() -> Iterator[None]:
+    """Keep pytest from options, plugins and folders of the place it happens to be run in."""
+    foreign = {
+        name: os.environ.pop(name) for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS") if name in os.environ
+    }
+    autoload = os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    try:
+        yield
+    finally:
+        os.environ.update(foreign)
+        if autoload is None:
+            del os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"]
+        else:
+            os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = autoload
