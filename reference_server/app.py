@@ -5,7 +5,7 @@ import time
 from types import TracebackType
 from typing import Self
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
 from pollux.reference_server.config import MEBIBYTE, ServerConfig
@@ -81,6 +81,7 @@ def create_app(config: ServerConfig, catalogue: ModelCatalogue | None = None) ->
     app.register_error_handler(
         ServerBusy, lambda e: error_response(503, str(e), {"Retry-After": "1"})
     )
+    app.register_error_handler(413, _too_large)
     app.register_error_handler(HTTPException, http_exception_response)
     app.register_error_handler(Exception, _unexpected)
     return app
@@ -156,8 +157,10 @@ def _preflight_or_user() -> Response | None:
     if rule is None or not rule.rule.startswith(API_PREFIX):
         return None
     if request.method == "OPTIONS":
-        response = Response(status=204)
-        response.headers["Allow"] = ", ".join(sorted(rule.methods or ()))
+        adapter = current_app.create_url_adapter(request)
+        assert adapter is not None
+        response = Response(status=204, headers={"Allow": ", ".join(adapter.allowed_methods())})
+        del response.headers["Content-Type"]
         return response
     if request.endpoint in _OPEN_ENDPOINTS:
         return None
@@ -189,6 +192,15 @@ def _common_headers(response: Response) -> Response:
 
 def _api_error(error: ApiError) -> Response:
     return error_response(error.status, error.message, error.headers)
+
+
+def _too_large(_: Exception) -> Response:
+    config = current_services().config
+    return error_response(
+        413,
+        f"the request is too large: a file may have {config.max_upload_bytes} bytes, "
+        f"a JSON body {config.max_json_bytes}",
+    )
 
 
 def _unexpected(error: Exception) -> Response:

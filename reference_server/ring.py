@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+# One encoder for all: json.dumps would make a new one for every event.
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
 
 @dataclass(frozen=True)
 class Window:
@@ -62,8 +65,7 @@ class EventRing:
         """
         idx = self._next
         event = {"idx": idx, "type": kind, "data": data, "ts": ts}
-        text = json.dumps(event, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        serialised = text.encode("utf-8", "replace")
+        serialised = _encode(event).encode("utf-8", "replace")
         if len(self._slots) < self._capacity:
             self._slots.append(serialised)
         else:

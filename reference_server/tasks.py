@@ -17,6 +17,7 @@ from pollux.reference_server.config import ServerConfig
 from pollux.reference_server.ring import EventRing
 
 _log = logging.getLogger(__name__)
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 #: An event before it has an idx and a time: its type and its payload.
 Event = tuple[str, Mapping[str, Any]]
@@ -158,7 +159,7 @@ class Task:
         """Return the JSON answer to a poll from OFFSET (api_v1 2.3.1 to 2.3.8)."""
         with self._lock:
             window = self._ring.window(offset)
-            head = json.dumps(
+            head = _encode(
                 {
                     "task_id": self.task_id,
                     "status": self._status,
@@ -167,8 +168,7 @@ class Task:
                     "error": self._error,
                     "next_offset": window.next_offset,
                     "window_start": window.start,
-                },
-                separators=(",", ":"),
+                }
             ).encode()
         return b"".join(
             (

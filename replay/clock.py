@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 
@@ -91,3 +92,26 @@ class PollClock:
         """Let the next events happen, if this is a poll."""
         if polled:
             replay.step(self._events)
+
+
+CLOCKS = ("wall", "manual", "poll")
+
+
+def clock_maker(clock: str, *, speed: float = 1.0, per_poll: int = 1) -> Callable[[], Clock]:
+    """Return what makes the clock of each new task.
+
+    Args:
+        clock: One of :data:`CLOCKS`.
+        speed: Of the wall clock: recorded seconds per second.
+        per_poll: Of the poll clock: new events per poll.
+
+    Raises:
+        ValueError: for another clock.
+    """
+    if clock == "wall":
+        return partial(WallClock, speed)
+    if clock == "manual":
+        return ManualClock
+    if clock == "poll":
+        return partial(PollClock, per_poll)
+    raise ValueError(f"{clock!r} is no clock: there are {', '.join(CLOCKS)}")

@@ -64,5 +64,20 @@ class RecordingExists(RecordingError):
         super().__init__(f"{path} exists already: choose another name, or overwrite it (--force)")
 
 
+class RecordingCutOff(RecordingError):
+    """A recording could not be written to its end; what is there can be played.
+
+    Args:
+        path: The file.
+        problem: What the system said.
+    """
+
+    def __init__(self, path: Path, problem: OSError) -> None:
+        super().__init__(
+            f"{path} cannot be written on ({problem.strerror or problem}); "
+            "what was recorded so far is in it, without a trailer"
+        )
+
+
 class RecorderError(ReplayError):
     """Nothing could be recorded: the server was not reached, or refused at once."""

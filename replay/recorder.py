@@ -12,7 +12,7 @@ from pollux import __version__
 from pollux.polling.client import ApiClient
 from pollux.polling.exchange import Exchange
 from pollux.polling.http import Limits
-from pollux.replay.errors import RecorderError
+from pollux.replay.errors import RecorderError, RecordingCutOff
 from pollux.replay.format import (
     FORMAT_VERSION,
     VANISHED,
@@ -147,7 +147,8 @@ def record(
     Raises:
         RecordingExists: when OUTPUT is there already.
         RecorderError: when the server is not reached or refuses at once; no file is left then.
-        OSError: when OUTPUT cannot be written.
+        RecordingCutOff: when OUTPUT cannot be written to its end.
+        OSError: when OUTPUT cannot be opened for writing.
         ValueError: when BASE_URL is no URL.
     """
     if (task_id is None) == (request is None):
@@ -199,14 +200,21 @@ class _Recorder:
             "created_at": task.intake.created_at,
         }
         header["request"] = None if request is None else dict(request)
-        reason = "interrupted"
+        self._writer.begin(Header({**header, **context}))
         try:
-            with self._interrupts.held_back():
-                self._writer.begin(Header({**header, **context}))
-                self._write(task.entries)
-            reason = self._follow(task)
+            return self._finish(task, self._stream(task))
+        except OSError as error:
+            raise RecordingCutOff(self._writer.path, error) from error
+
+    def _stream(self, task: _Task) -> str:
+        """Write all that the server tells and return why there is no more."""
+        try:
+            self._write(task.entries)
+            return self._follow(task)
         except KeyboardInterrupt:
-            pass
+            return "interrupted"
+
+    def _finish(self, task: _Task, reason: str) -> RecordingResult:
         result = self._result(task, reason)
         with contextlib.suppress(KeyboardInterrupt), self._interrupts.held_back():
             self._writer.finish(

@@ -2,40 +2,17 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from pollux.replay.api import create_app
-from pollux.replay.clock import Clock, ManualClock, PollClock, WallClock
+from pollux.replay.clock import clock_maker
 from pollux.replay.play import Play
 from pollux.replay.recording import Recording
 from pollux.replay.session import Session
 from pollux.replay.timeline import TimeBase
-from pollux.serving import WsgiServer
-
-CLOCKS = ("wall", "manual", "poll")
-
-
-def clock_maker(clock: str, *, speed: float = 1.0, per_poll: int = 1) -> Callable[[], Clock]:
-    """Return what makes the clock of each new task.
-
-    Args:
-        clock: One of :data:`CLOCKS`.
-        speed: Of the wall clock: recorded seconds per second.
-        per_poll: Of the poll clock: new events per poll.
-
-    Raises:
-        ValueError: for another clock.
-    """
-    if clock == "wall":
-        return partial(WallClock, speed)
-    if clock == "manual":
-        return ManualClock
-    if clock == "poll":
-        return partial(PollClock, per_poll)
-    raise ValueError(f"{clock!r} is no clock: there are {', '.join(CLOCKS)}")
+from pollux.serving import WsgiServer, serve_until_signal
 
 
 class ReplayServer:
@@ -118,6 +95,17 @@ class ReplayServer:
         """Finish the running requests, stop, and close the recordings."""
         self.wsgi.stop(timeout)
         self._opened.close()
+
+    def serve(self, on_ready: Callable[[], object]) -> None:
+        """Serve in the foreground until Ctrl-C or SIGTERM, then stop.
+
+        Args:
+            on_ready: Called once requests are being answered.
+        """
+        try:
+            serve_until_signal(self.wsgi, on_ready=on_ready)
+        finally:
+            self._opened.close()
 
     def __enter__(self) -> Self:
         """Start serving."""

@@ -114,10 +114,22 @@ class GzipText:
 
     def _unpack(self) -> None:
         while self._damage is None and (block := self._file.read(_BLOCK)):
+            before = self._inflater.copy()
             try:
                 self._feed(block)
             except zlib.error:
-                self._damage = f"the compressed stream is damaged before byte {self._file.tell()}"
+                self._inflater = before
+                self._rescue(block)
+
+    def _rescue(self, block: bytes) -> None:
+        """Unpack BLOCK, which is damaged somewhere, as far as it goes."""
+        for place in range(len(block)):
+            try:
+                self._feed(block[place : place + 1])
+            except zlib.error:
+                at = self._file.tell() - len(block) + place
+                self._damage = f"the compressed stream is damaged at byte {at}"
+                return
 
     def _feed(self, block: bytes) -> None:
         while block:

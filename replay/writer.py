@@ -1,5 +1,6 @@
 """Writes recordings: one write a line, secrets replaced before it, a trailer at the end."""
 
+import contextlib
 import hashlib
 import os
 import zlib
@@ -106,11 +107,15 @@ class RecordingWriter:
         self._write(record_line(Record(delta_ms, Code.TRAILER, payload)))
         if self._deflater is not None:
             self._to_file(self._deflater.flush(zlib.Z_FINISH))
+            self._deflater = None
         os.fsync(self._file.fileno())
         self.close()
 
     def close(self) -> None:
         """Close the file as it is; a new one without a header is removed."""
+        if self._begun and not self._file.closed:
+            with contextlib.suppress(OSError):  # closing is what one does when writing failed
+                self.flush()
         self._file.close()
         if self._is_new and not self._begun:
             self.path.unlink(missing_ok=True)

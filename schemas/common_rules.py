@@ -1,7 +1,7 @@
 """The rules for the event stream of every server, whatever the order of its events (api_v1 2.4)."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from pollux.schemas.events import WORK_TYPES
 
@@ -101,51 +101,42 @@ class _Block:
         self._name = name
         self.open: bool | None = False  # None: not known
         self._chunks: list[str] = []
-        self._whole = True  # whether the chunks are all that the block has had so far
+        self._whole = True  # whether these are all chunks that the block has had so far
         self._excused = False  # whether it may stay without an end
-        self._resumed = False
 
     def start(self) -> Finding | None:
         finding = self.unfinished()
-        self.open, self._chunks, self._whole = True, [], True
-        self._excused = self._resumed = False
+        self.open, self._chunks, self._whole, self._excused = True, [], True, False
         return finding
 
     def chunk(self, content: object) -> Finding | None:
         outside = self.open is False
         if not self.open:
             self.open, self._chunks, self._whole = True, [], False
-        self._excused = self._resumed
         if isinstance(content, str):
             self._chunks.append(content)
         else:
             self._chunks, self._whole = [], False
+        # Whose start was lost may be a chunk that needs no end, see the grammar module.
+        self._excused = not self._whole
         if outside:
             return _CHUNK_PLACE, f"{self._name}_chunk comes outside of a {self._name} block"
         return None
 
     def end(self, full: object) -> Finding | None:
-        joined, whole = "".join(self._chunks), self._whole
-        if self.open is False:
-            joined, whole = "", True
-        elif self.open is None:
-            joined, whole = "", False
-        self.open, self._chunks, self._resumed = False, [], False
+        joined, whole, outside = "".join(self._chunks), self._whole, self.open is False
+        self.open, self._chunks, self._whole = False, [], True
         if not isinstance(full, str) or full == joined or (not whole and full.endswith(joined)):
             return None
+        if outside:
+            return _FULL_CONTENT, (
+                f"{self._name}_end comes outside of a {self._name} block, so it has no chunks, "
+                f"but its full_content has {len(full)} characters"
+            )
         return _FULL_CONTENT, (
-            f"the full_content of {self._name}_end ({len(full)} characters) is not what the "
-            f"chunks give ({len(joined)} characters); they differ {_difference(full, joined)}"
+            f"the full_content of {self._name}_end ({len(full)} characters) is not what its "
+            f"chunks give ({len(joined)} characters); {_difference(full, joined, whole)}"
         )
-
-    def resume(self) -> None:
-        """Take in that more chunks may come though the block has ended."""
-        self.open, self._chunks, self._whole = True, [], False
-        self._excused = self._resumed = True
-
-    def stop_resuming(self) -> None:
-        if self._resumed:
-            self.open, self._chunks, self._resumed = False, [], False
 
     def cut(self) -> None:
         """Take in that an error may have cut the block off."""
@@ -153,7 +144,6 @@ class _Block:
 
     def lose(self) -> None:
         self.open, self._chunks, self._whole = None, [], False
-        self._excused = self._resumed = False
 
     def unfinished(self) -> Finding | None:
         """Return a finding if a block with chunks is open that ought to have an end."""
@@ -170,7 +160,8 @@ class _Blocks:
     def __init__(self) -> None:
         self._thinking = _Block("thinking")
         self._text = _Block("text")
-        self._may_resume = False
+        # Whether this answer has had its thinking_end, and then its text_start.
+        self._thought = self._may_resume = False
         self._index: int | None = 0  # of the last chunk in the iteration; None: not known
         self._first = True  # whether the next chunk is the first of its block
 
@@ -178,35 +169,31 @@ class _Blocks:
         finding = None
         match kind:
             case "thinking_start":
-                self._may_resume = False
+                self._thought = self._may_resume = False
                 finding = self._thinking.start()
             case "thinking_chunk":
-                # What upstream calls thinking after text: see the grammar module.
-                if (
-                    self._thinking.open is False
-                    and self._may_resume
-                    and self._text.open is not False
-                ):
-                    self._thinking.resume()
-                finding = self._thinking.chunk(data.get("content"))
+                # Thinking that goes on behind its end: see the grammar module.
+                if self._thinking.open is not False or not self._may_resume:
+                    finding = self._thinking.chunk(data.get("content"))
             case "thinking_end":
-                self._may_resume = True
+                self._thought = True
                 finding = self._thinking.end(data.get("full_content"))
             case "text_start":
+                self._may_resume = self._thought
                 self._first = True
                 finding = self._text.start()
             case "text_chunk":
                 place = self._text.chunk(data.get("content"))
                 finding = place or self._count(data.get("index"), data.get("elapsed"))
             case "text_end":
-                self._may_resume = False
+                self._thought = self._may_resume = False
                 finding = self._text.end(data.get("full_content"))
             case "tool_start" | "update_action":
                 # The model's answer is over, and with it the count.
-                self._may_resume = False
-                self._thinking.stop_resuming()
+                self._thought = self._may_resume = False
                 self._index = 0
             case "error":
+                self._thought = self._may_resume = False
                 self._thinking.cut()
                 self._text.cut()
         return finding
@@ -214,7 +201,7 @@ class _Blocks:
     def gap(self) -> None:
         self._thinking.lose()
         self._text.lose()
-        self._may_resume = True
+        self._thought = self._may_resume = False
         self._index = None
         self._first = True
 
@@ -294,10 +281,11 @@ class _Tools:
                 del self._running[name]
             self._answered[name] = last_word
             return None
-        if not self._answered.get(name):
-            # Of a tool that never ran (refused, or cancelled before), or after such a report.
-            if name in self._answered:
-                self._answered[name] = last_word
+        # A tool that never ran has its update_action, too: refused, or cancelled before.
+        if not last_word or name not in self._answered:
+            return None
+        if not self._answered[name]:
+            self._answered[name] = True
             return None
         finding = _ANSWERED, f"the tool with the preparing_id {name!r} is answered once more"
         if status != "cancelled":
@@ -307,8 +295,10 @@ class _Tools:
         return None
 
 
-def _difference(full: str, joined: str) -> str:
+def _difference(full: str, joined: str, whole: bool) -> str:
     """Say where two texts part, with a few characters of each."""
+    if not whole:
+        return f"it ends in {full[-20:]!r}, the chunks that are known in {joined[-20:]!r}"
     pairs = enumerate(zip(full, joined, strict=False))
     at = next((i for i, (a, b) in pairs if a != b), min(len(full), len(joined)))
-    return f"from character {at} on: {full[at : at + 20]!r} instead of {joined[at : at + 20]!r}"
+    return f"from character {at} on {full[at : at + 20]!r} instead of {joined[at : at + 20]!r}"

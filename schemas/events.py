@@ -115,8 +115,10 @@ def payload_problems(event: Mapping[str, Any]) -> list[str]:
         event: An event; where it lacks a type or data, that is :func:`envelope_problems`'.
     """
     kind = event.get("type")
-    check = _checks().get(kind) if isinstance(kind, str) else None
-    if check is None or "data" not in event or check(event["data"]):
+    if not isinstance(kind, str) or "data" not in event:
+        return []
+    check = _checks().get(kind)
+    if check is None or check(event["data"]):
         return []
     return [
         f"{kind}: {error.json_path.replace('$', 'data', 1)}: {_shortened(error.message)}"

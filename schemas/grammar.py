@@ -13,9 +13,9 @@ The contract says that chunks lie between their start and their end, and it also
 implementation that interleaves as that one does is not wrong. The first is what every client may
 count on, so it is the rule; the second is said of just this server's stream, so it is the
 exception, and it is read as narrowly as that stream allows: such chunks pass while a text block
-is open that follows the thinking block in the same answer of the model, and nowhere else. They
-need no end; if there is one, its ``full_content`` must end in them. A ``text_chunk`` behind its
-``text_end`` is never right. The reference server opens a new thinking block instead.
+is open that follows the thinking block in the same answer of the model, and nowhere else: not
+behind its ``text_end``, a tool or an error. A ``text_chunk`` behind its ``text_end`` is never
+right. The reference server opens a new thinking block instead.
 """
 
 from collections.abc import Iterable, Mapping
@@ -87,7 +87,7 @@ class StreamReader:
                 self.gap()
             self._next_idx = idx + 1
         kind, data = event.get("type"), event.get("data")
-        if kind not in _TYPES or not isinstance(data, dict):
+        if not isinstance(kind, str) or kind not in _TYPES or not isinstance(data, dict):
             return None
         finding = self._common.feed(kind, data, idx)
         misplaced = self._order.feed(kind, data) if self._order else None

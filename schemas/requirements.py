@@ -190,7 +190,9 @@ def parse_requirements(text: str) -> Catalogue:
     requirements = tuple(
         _requirement(entry, known) for entry in document.entries("requirements", _REQUIREMENT)
     )
-    _refuse_duplicates([entry.id for entry in (*requirements, *choices, *defects)])
+    # Reports and rules of streams name requirements and choices alike.
+    _refuse_duplicates([*(rule.id for rule in requirements), *(rule.id for rule in choices)])
+    _refuse_duplicates([defect.id for defect in defects])
     _refuse_duplicates([group.id for group in groups])
     return Catalogue(requirements, groups, choices, defects)
 
@@ -300,9 +302,7 @@ def _operations(entry: _Entry) -> tuple[str, ...]:
         case "all":
             return tuple(operation.operation_id for operation in operations())
         case "secured":
-            return tuple(
-                operation.operation_id for operation in operations() if operation.secured
-            )
+            return tuple(operation.operation_id for operation in operations() if operation.secured)
     known = frozenset(operation.operation_id for operation in operations())
     return entry.names("operations", known)
 

@@ -20,6 +20,21 @@ class BadRequest(ValueError):
         self.code = code
 
 
+def read_object(data: bytes) -> Json:
+    """Read a JSON object.
+
+    Raises:
+        BadRequest: when the bytes are something else.
+    """
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"the body is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise BadRequest("the body is not a JSON object")
+    return body
+
+
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
     """A request for a chat completion, as far as the model looks at it.
@@ -39,18 +54,12 @@ class ChatRequest:
     include_usage: bool
 
     @classmethod
-    def from_body(cls, data: bytes) -> Self:
+    def from_body(cls, body: Json) -> Self:
         """Read a body.
 
         Raises:
-            BadRequest: when it is not JSON, or a field that matters has the wrong type.
+            BadRequest: when a field that matters has the wrong type.
         """
-        try:
-            body = json.loads(data)
-        except (ValueError, RecursionError) as error:
-            raise BadRequest(f"the body is not JSON: {error}") from error
-        if not isinstance(body, dict):
-            raise BadRequest("the body is not a JSON object")
         model = body.get("model")
         if not isinstance(model, str) or not model:
             raise BadRequest("'model' must be a text", "model")

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import unquote
 
 from pollux.scripted_model.model import ScriptedModel
 from pollux.scripted_model.script import NAME_PATTERN
@@ -57,7 +56,7 @@ class ControlApp:
         parts = path.removeprefix("/control/").split("/")
         name = ""
         if parts[0] == "holds" and len(parts) > 1:
-            name, parts[1] = unquote(parts[1]), ""
+            name, parts[1] = parts[1], ""
             if not NAME_PATTERN.fullmatch(name):
                 return _error(400, "the name of a hold is letters, digits and _ . : -")
         methods = self._routes.get(tuple(parts))

@@ -17,7 +17,7 @@ from pollux.scripted_model.answer import (
     settle,
     status_of,
 )
-from pollux.scripted_model.chat_request import BadRequest, ChatRequest
+from pollux.scripted_model.chat_request import BadRequest, ChatRequest, read_object
 from pollux.scripted_model.cursor import ScriptError
 from pollux.scripted_model.holds import Holds
 from pollux.scripted_model.parser import parse_script
@@ -164,8 +164,8 @@ class ScriptedModel:
             "key": self._fingerprint(request.authorization),
         }
         try:
-            chat = ChatRequest.from_body(request.body)
-            record["body"] = chat.body
+            record["body"] = read_object(request.body)
+            chat = ChatRequest.from_body(record["body"])
             script = parse_script(chat.last_user_text)
             if script is not None:
                 record["script_id"], record["turn"] = script.id, chat.turn

@@ -38,8 +38,7 @@ class RecordedRequest:
     @property
     def messages(self) -> Sequence[Mapping[str, Any]]:
         """The conversation as it was sent, the system prompt included."""
-        messages = self.body.get("messages")
-        return [m for m in messages if isinstance(m, dict)] if isinstance(messages, list) else []
+        return _objects(self.body.get("messages"))
 
     @property
     def system_prompt(self) -> str:
@@ -53,9 +52,8 @@ class RecordedRequest:
     @property
     def tool_names(self) -> list[str]:
         """The names of the functions offered."""
-        tools = self.body.get("tools")
-        functions = [t.get("function") for t in tools if isinstance(t, dict)] if tools else []
-        return [str(f.get("name")) for f in functions if isinstance(f, dict)]
+        functions = [tool.get("function") for tool in _objects(self.body.get("tools"))]
+        return [str(function.get("name")) for function in _objects(functions)]
 
     @property
     def reasoning_effort(self) -> str | None:
@@ -71,6 +69,10 @@ class RecordedRequest:
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Read a record that the control endpoint sent."""
         return cls(**value)
+
+
+def _objects(value: object) -> Sequence[Mapping[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 class RequestLog:

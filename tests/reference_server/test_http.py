@@ -111,6 +111,8 @@ def test_a_preflight_is_answered_without_a_token(api: Api) -> None:
     allowed = response.headers["Access-Control-Allow-Headers"].lower()
     assert "authorization" in allowed
     assert "content-type" in allowed
+    both = httpx.options(f"{api.server.base_url}/api/v1/prompts")
+    assert {"GET", "POST"} <= set(both.headers["Allow"].split(", "))
 
 
 def test_malformed_http_is_refused_in_the_envelope(api: Api) -> None:
