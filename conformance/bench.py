@@ -202,9 +202,7 @@ def _preflight(target: Target) -> None:
     for option, token in users.items():
         if token is None:
             continue
-        with ApiClient(
-            target.base_url, token, redactor=target.redactor(), limits=limits
-        ) as client:
+        with ApiClient(target.base_url, token, redactor=target.redactor(), limits=limits) as client:
             answer = client.list_conversations(limit=1)
         if not answer.answered:
             raise TargetError(f"{target.base_url} does not answer: {answer.error}")

@@ -29,7 +29,7 @@ _UNUSABLE = 2
 _NOTHING_VERIFIED = 3
 
 
-class _Address(click.ParamType):
+class _Address(click.ParamType[tuple[str, int]]):
     name = "HOST:PORT"
 
     def convert(

@@ -125,9 +125,7 @@ def combined(judgements: Iterable[Judgement]) -> Judgement | None:
     if not rows:
         return None
     worst = min(rows, key=_weight)
-    evidence = tuple(
-        item for row in rows if row.outcome is worst.outcome for item in row.evidence
-    )
+    evidence = tuple(item for row in rows if row.outcome is worst.outcome for item in row.evidence)
     detail = worst.detail
     if worst.outcome is Outcome.PASS:
         left_out = [row for row in rows if row.cause is Cause.LACKING]

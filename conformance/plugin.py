@@ -6,6 +6,7 @@ until a test or an option asks for it.
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -149,12 +150,12 @@ def _plan(config: pytest.Config) -> "Plan":
         from pollux.conformance.recorder import Plan
         from pollux.schemas.requirements import load_requirements
 
-        around = set_up(_setting(config))
+        around = ExitStack()
+        config.add_cleanup(around.close)
         try:
-            bench = around.__enter__()
+            bench = around.enter_context(set_up(_setting(config)))
         except TargetError as error:
             raise pytest.UsageError(str(error)) from error
-        config.add_cleanup(lambda: around.__exit__(None, None, None))
         plan = Plan(
             bench.target,
             load_requirements(),

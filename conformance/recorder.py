@@ -14,8 +14,8 @@ from pollux import __version__
 from pollux.conformance.check import Declaration, declaration
 from pollux.conformance.errors import CannotVerifyError
 from pollux.conformance.judge import Judge
-from pollux.conformance.plugin import PLAN
 from pollux.conformance.outcome import Cause, Judgement, Outcome
+from pollux.conformance.plugin import PLAN
 from pollux.conformance.report.log import LOG_VERSION, EventLog
 from pollux.conformance.selection import selected
 from pollux.conformance.target import Target
@@ -269,5 +269,3 @@ def _lines(judgement: Judgement) -> str:
         lines += [f"  expected {item.expected}", f"  got      {item.got}"]
         lines += [f"  $ {exchange['curl']}" for exchange in item.exchanges[:2]]
     return "\n".join(lines)
-
-

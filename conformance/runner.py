@@ -57,7 +57,9 @@ def run_checks(plan: Plan, log: EventLog, *, suite: str = SUITE) -> None:
 def _without_foreign_settings() -> Iterator[None]:
     """Keep pytest from options, plugins and folders of the place it happens to be run in."""
     foreign = {
-        name: os.environ.pop(name) for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS") if name in os.environ
+        name: os.environ.pop(name)
+        for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
+        if name in os.environ
     }
     autoload = os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Mapping
 from pollux.conformance.errors import TargetError
 from pollux.schemas.requirements import Requirement
 
-
 #: Names every requirement that has a check in this version of the suite.
 CHECKED = "checked"
 

@@ -52,7 +52,16 @@ _DOWNLOAD = "downloadFile"
 _POLL = "pollTask"
 
 # Cookies that load balancers set for themselves; they let nobody in.
-_PROXY_COOKIES = ("__cf", "_cfuvid", "cf_", "AWSALB", "GCLB", "SERVERID", "INGRESSCOOKIE", "ARRAffinity")
+_PROXY_COOKIES = (
+    "__cf",
+    "_cfuvid",
+    "cf_",
+    "AWSALB",
+    "GCLB",
+    "SERVERID",
+    "INGRESSCOOKIE",
+    "ARRAffinity",
+)
 
 
 def rules() -> frozenset[str]:

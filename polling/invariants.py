@@ -25,7 +25,6 @@ _OWN_RULES = frozenset(
         "POLL-TASK-FOUND",
         "POLL-TERMINAL-COMPLETE",
         "TASK-FAILURE-ERROR",
-        "TASK-FAILURE-EVENT",
         "TASK-SUCCESS-WITHOUT-ERROR",
         "TASK-TERMINAL-FOREVER",
     }
@@ -33,7 +32,7 @@ _OWN_RULES = frozenset(
 
 
 def rules() -> frozenset[str]:
-    """Return the ids of the requirements that are charged here, but for those of the grammar."""
+    """Return the ids of all requirements that the invariants of a task may charge."""
     return _OWN_RULES | offsets.RULES | story.RULES
 
 
@@ -116,8 +115,8 @@ class TaskInvariants:
             count = self._end.count if self._end else None
             self._offsets.settle(count)
             self._story.settle()
-            if self._end and count == self._story.head:
-                self._finish(self._end)
+            if self._end and count is not None and count == self._story.head:
+                self._story.finish(self._end.status, self._end.exchange)
 
     def _judge(self, poll: Poll) -> None:
         self._charges.that(
@@ -204,19 +203,6 @@ class TaskInvariants:
                 f"next_offset {self._story.head} or more with {poll.status}",
                 f"{count}",
                 poll.exchange,
-            )
-
-    def _finish(self, end: _End) -> None:
-        self._story.finish(end.status, end.exchange)
-        kinds = [event.get("type") for event in self._story.events]
-        if end.status == "failed" and len(kinds) == end.count:
-            self._charges.that(
-                "TASK-FAILURE-EVENT",
-                "error" in kinds,
-                "the events of a task that failed",
-                "an error event",
-                f"the last of {len(kinds)} events are {', '.join(map(str, kinds[-4:]))}",
-                end.exchange,
             )
 
     def _refused(self, exchange: Exchange, asked: int | None) -> None:

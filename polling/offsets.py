@@ -1,5 +1,6 @@
 """The rules of ``from``, ``next_offset`` and the window (api_v1 2.3.2 to 2.3.7)."""
 
+import itertools
 from dataclasses import dataclass
 
 from pollux.polling.charges import Charges
@@ -114,7 +115,7 @@ class OffsetRules:
             _excerpt(indexes),
             poll.exchange,
         )
-        hole = next((low for low, high in zip(unique, unique[1:], strict=False) if high != low + 1), None)
+        hole = next((low for low, high in itertools.pairwise(unique) if high != low + 1), None)
         if len(unique) > 1 or hole is not None:
             self._charges.that(
                 "POLL-OFFSET-GAPLESS",
@@ -265,7 +266,8 @@ class OffsetRules:
             if self._claimed_window is None or said > self._claimed_window.start:
                 self._claimed_window = _Window(said, by)
         if poll.events and poll.asked < poll.first:
-            if self._seen_window is None or poll.first > self._seen_window.start:
+            seen = self._seen_window
+            if seen is None or poll.first > seen.start:
                 self._seen_window = _Window(poll.first, by)
 
     def _false_window(self, said: int, why: str, other: _Window | None, by: Exchange) -> None:
@@ -280,5 +282,5 @@ class OffsetRules:
 
 
 def _excerpt(indexes: list[int]) -> str:
-    place = next((i for i, (a, b) in enumerate(zip(indexes, indexes[1:], strict=False)) if b <= a), 0)
+    place = next((i for i, (a, b) in enumerate(itertools.pairwise(indexes)) if b <= a), 0)
     return f"idx ..., {', '.join(map(str, indexes[max(0, place - 2) : place + 4]))}, ..."

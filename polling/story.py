@@ -6,7 +6,7 @@ from pollux.polling.poll import Event, Poll, as_time
 from pollux.schemas.events import envelope_problems, load_events, payload_problems
 from pollux.schemas.grammar import Grammar, StreamReader, Violation
 
-RULES = frozenset(
+_OWN_RULES = frozenset(
     {
         "EVENT-ENVELOPE",
         "EVENT-PAYLOAD",
@@ -15,8 +15,22 @@ RULES = frozenset(
         "POLL-TS-ORDERED",
         "POLL-TS-AFTER-CREATED",
         "POLL-UPDATED-AT",
+        "TASK-FAILURE-EVENT",
+        "EVENT-TERMINAL-EVENT-MATCHES",
     }
 )
+
+# The rules of the grammar, and the events that give them something to look at.
+_GRAMMAR = {
+    "EVENT-MESSAGE-START": {"ai_message_start"},
+    "EVENT-CHUNK-PLACE": {"thinking_chunk", "text_chunk"},
+    "EVENT-FULL-CONTENT": {"thinking_end", "text_end"},
+    "EVENT-TEXT-INDEX": {"text_chunk"},
+    "EVENT-TEXT-ELAPSED": {"text_chunk"},
+    "EVENT-TOOL-START-PREPARED": {"tool_start"},
+    "EVENT-TOOL-ANSWERED": {"tool_start"},
+}
+RULES = _OWN_RULES | frozenset(_GRAMMAR)
 
 
 class Story:
@@ -36,6 +50,7 @@ class Story:
         self._holes: dict[int, Exchange] = {}
         self._reader: StreamReader | None = StreamReader(Grammar.COMMON)
         self._read_up_to = 0
+        self._misread: set[str] = set()
 
     @property
     def events(self) -> list[Event]:
@@ -76,14 +91,13 @@ class Story:
         self._judge_updated_at(poll)
         if poll.end > self.head:
             self._heads.append((poll.exchange.received, poll.end))
-        self._read(poll)
+        self._read()
         self._forget()
 
     def missed(self, up_to: int) -> None:
         """Note that the events below UP_TO had left the window before anybody polled them."""
-        if self._reader is not None and self._read_up_to < up_to:
-            self._reader.gap()
-            self._read_up_to = up_to
+        # The reader sees the gap by the idx that comes next.
+        self._read_up_to = max(self._read_up_to, up_to)
 
     def settle(self) -> None:
         """Judge what only the whole life of the task shows."""
@@ -101,9 +115,16 @@ class Story:
 
     def finish(self, status: str, exchange: Exchange) -> None:
         """Judge the end of the stream of a task that has ended with STATUS."""
-        if self._reader is not None and self._read_up_to == self.head:
-            self._charge(self._reader.finish(status), exchange)
-            self._reader = None
+        if self._reader is None or self._read_up_to != self.head:
+            return
+        self._charge(self._reader.finish(status), exchange)
+        self._reader = None
+        kinds = {event["type"] for event in self._events.values()}
+        seen = [rule for rule, types in _GRAMMAR.items() if kinds.intersection(types)]
+        seen.append("TASK-FAILURE-EVENT" if status == "failed" else "EVENT-TERMINAL-EVENT-MATCHES")
+        for rule in seen:
+            if rule not in self._misread:
+                self._charges.held(rule)
 
     def _new(self, event: Event, exchange: Exchange, created: float | None) -> None:
         idx = event["idx"]
@@ -182,7 +203,7 @@ class Story:
                 if idx not in shown and len(self._holes) < 1000:
                     self._holes.setdefault(idx, poll.exchange)
 
-    def _read(self, poll: Poll) -> None:
+    def _read(self) -> None:
         """Give the grammar what has come next, in the order of idx."""
         while self._reader is not None and self._read_up_to in self._events:
             event = self._events[self._read_up_to]
@@ -191,11 +212,12 @@ class Story:
 
     def _charge(self, violation: Violation | None, exchange: Exchange) -> None:
         if violation is not None:
+            self._misread.add(violation.rule)
             self._charges.breach(
                 violation.rule,
                 "the order of a task's events",
                 "the rules for the events of every server",
-                violation.message,
+                violation.message[:400],
                 exchange,
             )
 

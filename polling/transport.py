@@ -166,11 +166,11 @@ class _Body(httpx.SyncByteStream):
         self._answer.close()
 
 
+# A LocalProtocolError is not among them: a request that cannot be sent is the caller's mistake.
 _HTTPCORE_ERRORS = (
     httpcore.TimeoutException,
     httpcore.NetworkError,
-    httpcore.ProtocolError,
-    httpcore.UnsupportedProtocol,
+    httpcore.RemoteProtocolError,
 )
 
 

@@ -114,11 +114,11 @@ class GzipText:
 
     def _unpack(self) -> None:
         while self._damage is None and (block := self._file.read(_BLOCK)):
-            before = self._inflater.copy()
+            before, size = self._inflater.copy(), self._size
             try:
                 self._feed(block)
             except zlib.error:
-                self._inflater = before
+                self._inflater, self._size = before, size
                 self._rescue(block)
 
     def _rescue(self, block: bytes) -> None:

@@ -391,7 +391,9 @@ class Cursor:
         return mark is not None and mark.scan.read > self._scan.read
 
     def _peek(self) -> _Frame | None:
-        if self._next is None and not self._cut:
+        if self._cut:
+            return None
+        if self._next is None:
             self._next = next(self._frames, None)
             if self._next is None:  # the end of what is written so far: look again next time
                 self._frames = self._timeline._frames(self._scan, self._state)

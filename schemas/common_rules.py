@@ -16,7 +16,7 @@ _TEXT_ELAPSED = "EVENT-TEXT-ELAPSED"
 _START_PREPARED = "EVENT-TOOL-START-PREPARED"
 _ANSWERED = "EVENT-TOOL-ANSWERED"
 _FAILURE_EVENT = "TASK-FAILURE-EVENT"
-_END_MATCHES = "EVENT-TERMINAL-EVENT-MATCHES"
+_EMPTY_CHUNK = "EVENT-EMPTY-CHUNK"
 
 
 class CommonRules:
@@ -30,13 +30,12 @@ class CommonRules:
         self._beginning = _Beginning()
         self._blocks = _Blocks()
         self._tools = _Tools()
-        self._seen: set[str] = set()
-        self._lossy = False
+        self._may_have_failed = False
 
     def feed(self, kind: str, data: Mapping[str, Any], idx: int | None) -> Finding | None:
         """Take in an event of a core type; return what it breaks."""
-        if kind in ("error", "task_complete", "task_stopped"):
-            self._seen.add(kind)
+        if kind == "error":
+            self._may_have_failed = True
         # All of them look at the event before the first finding is chosen.
         findings = (
             self._beginning.feed(kind),
@@ -47,7 +46,7 @@ class CommonRules:
 
     def gap(self) -> None:
         """Note that one or more events were lost."""
-        self._lossy = True
+        self._may_have_failed = True
         self._beginning.gap()
         self._blocks.gap()
         self._tools.gap()
@@ -55,14 +54,9 @@ class CommonRules:
     def finish(self, status: str) -> Finding | None:
         """Judge the end of a task with a terminal STATUS."""
         if status == "succeeded":
-            if "task_stopped" in self._seen:
-                return _END_MATCHES, "the task is succeeded, but there is a task_stopped"
             return self._beginning.finish() or self._tools.finish() or self._blocks.finish()
-        if status == "failed":
-            if "error" not in self._seen and not self._lossy:
-                return _FAILURE_EVENT, "the task is failed, but there is no error event"
-        elif "task_complete" in self._seen:
-            return _END_MATCHES, f"the task is {status}, but there is a task_complete"
+        if status == "failed" and not self._may_have_failed:
+            return _FAILURE_EVENT, "the task is failed, but there is no error event"
         return None
 
 
@@ -119,6 +113,8 @@ class _Block:
             self._chunks, self._whole = [], False
         # Whose start was lost may be a chunk that needs no end, see the grammar module.
         self._excused = not self._whole
+        if content == "":
+            return _EMPTY_CHUNK, f"{self._name}_chunk is empty"
         if outside:
             return _CHUNK_PLACE, f"{self._name}_chunk comes outside of a {self._name} block"
         return None
@@ -183,8 +179,10 @@ class _Blocks:
                 self._first = True
                 finding = self._text.start()
             case "text_chunk":
-                place = self._text.chunk(data.get("content"))
-                finding = place or self._count(data.get("index"), data.get("elapsed"))
+                finding = self._text.chunk(data.get("content"))
+                # Looked at in any case, so that it is known when the next one is counted.
+                count = self._count(data.get("index"), data.get("elapsed"))
+                finding = finding or count
             case "text_end":
                 self._thought = self._may_resume = False
                 finding = self._text.end(data.get("full_content"))
@@ -216,11 +214,17 @@ class _Blocks:
             return None
         self._index = index
         # A block that begins may begin an iteration, or go on with one after more thinking.
-        if last is not None and index != last + 1 and not (first and index == 1):
-            expected = f"1 or {last + 1}" if first and last else f"{last + 1}"
-            return _TEXT_INDEX, f"text_chunk has the index {index} instead of {expected}"
-        if index == 1 and isinstance(elapsed, int | float) and elapsed != 0:
-            return _TEXT_ELAPSED, f"the first text_chunk has elapsed {elapsed} instead of 0"
+        expected = {last + 1} if last is not None else {max(1, index)}
+        if first:
+            expected.add(1)
+        if index not in expected:
+            return _TEXT_INDEX, (
+                f"text_chunk has the index {index} instead of "
+                f"{' or '.join(map(str, sorted(expected)))}"
+            )
+        if isinstance(elapsed, int | float) and (elapsed < 0 or (index == 1 and elapsed != 0)):
+            wanted = "0, as it is the first one" if index == 1 else "0 or more"
+            return _TEXT_ELAPSED, f"text_chunk has elapsed {elapsed} instead of {wanted}"
         return None
 
 

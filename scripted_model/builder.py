@@ -186,7 +186,7 @@ def render_statement(statement: Statement) -> str:
         case Error():
             return _render_error(statement)
         case Fail(text=text, times=times):
-            return " ".join(["fail", *([] if text is None else [_quote(text)]), *_times(times)])
+            return " ".join(["fail", *([] if text is None else [quote(text)]), *_times(times)])
         case Break(times=times):
             return " ".join(["break", *_times(times)])
         case EndEarly(times=times):
@@ -203,6 +203,11 @@ def render_statement(statement: Statement) -> str:
             return f"shred {size}"
 
 
+def quote(text: str) -> str:
+    """Return TEXT as a JSON string, with escapes for what cannot be seen or might be changed."""
+    return _json(text)
+
+
 def _chunks(chunks: tuple[str | int, ...]) -> int | tuple[str, ...]:
     match chunks:
         case (int(count),):
@@ -214,7 +219,7 @@ def _chunks(chunks: tuple[str | int, ...]) -> int | tuple[str, ...]:
 
 
 def _render_chunks(chunks: int | tuple[str, ...]) -> str:
-    return str(chunks) if isinstance(chunks, int) else " ".join(_quote(text) for text in chunks)
+    return str(chunks) if isinstance(chunks, int) else " ".join(quote(text) for text in chunks)
 
 
 def _render_call(statement: Call) -> str:
@@ -223,13 +228,13 @@ def _render_call(statement: Call) -> str:
         words.append("any")
     else:
         plain = NAME_PATTERN.fullmatch(statement.name) and statement.name != "any"
-        words.append(statement.name if plain else _quote(statement.name))
+        words.append(statement.name if plain else quote(statement.name))
         if statement.arguments is None:
             words.append("auto")
         elif is_json_object(statement.arguments):
             words.append(statement.arguments)
         else:
-            words += ["raw", _quote(statement.arguments)]
+            words += ["raw", quote(statement.arguments)]
     if statement.split:
         words += ["split", *map(str, statement.split)]
     return " ".join(words)
@@ -238,7 +243,7 @@ def _render_call(statement: Call) -> str:
 def _render_error(statement: Error) -> str:
     words = ["error", str(statement.status), *_times(statement.times)]
     if statement.text is not None:
-        words.append(_quote(statement.text))
+        words.append(quote(statement.text))
     if statement.retry_after_ms is not None:
         seconds, rest = divmod(statement.retry_after_ms, 1000)
         words += ["retry-after", f"{seconds}.{rest:03}" if rest else str(seconds)]
@@ -251,16 +256,13 @@ def _times(times: int | None) -> list[str]:
     return [] if times is None else ["times", str(times)]
 
 
-def _quote(text: str) -> str:
-    return _as_ascii_if_fragile(json.dumps(text, ensure_ascii=False))
-
-
 def _json(value: object) -> str:
     return _as_ascii_if_fragile(json.dumps(value, ensure_ascii=False, allow_nan=False))
 
 
 def _as_ascii_if_fragile(text: str) -> str:
-    """Escape what a server on the way might change: what cannot be seen, or is not NFC."""
-    if text.isprintable() and unicodedata.is_normalized("NFC", text):
+    """Escape what a server on the way might change: what cannot be seen, combines, is not NFC."""
+    combines = any(map(unicodedata.combining, text))
+    if text.isprintable() and not combines and unicodedata.is_normalized("NFC", text):
         return text
     return json.dumps(json.loads(text))

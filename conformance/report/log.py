@@ -39,7 +39,11 @@ class EventLog:
 
     def emit(self, kind: str, **fields: Any) -> None:
         """Add an event of this KIND, with the time at which it happened."""
-        event = {"event": kind, "at": datetime.now(UTC).isoformat(timespec="milliseconds"), **fields}
+        event = {
+            "event": kind,
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            **fields,
+        }
         with self._lock:
             self.events.append(event)
             if self._file is not None:

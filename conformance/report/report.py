@@ -1,7 +1,7 @@
 """Folds the event log of a run into one report: outcome by requirement, counts, verdict."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -208,7 +208,7 @@ def build_report(events: Sequence[Event]) -> Report:
     )
 
 
-def _of_kind(events: Iterable[Event], kind: str) -> Iterable[Event]:
+def _of_kind(events: Iterable[Event], kind: str) -> Iterator[Event]:
     return (event for event in events if event["event"] == kind)
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from pollux.reference_server.app import ReferenceServer
 from pollux.reference_server.config import RetryPolicy, ServerConfig
+from pollux.schemas.events import envelope_problems, payload_problems
+from pollux.schemas.grammar import Grammar, StreamReader
 from pollux.scripted_model import ScriptedModel
 
 LIVE = ("pending", "running", "cancel_requested")
@@ -61,6 +63,7 @@ class Api:
         for _ in range(4000):
             data = self.poll(task_id)
             if data["status"] not in LIVE:
+                assert_by_the_grammar(data)
                 return data
             _PAUSE.wait(0.005)
         raise AssertionError("the task did not end within 20 s")
@@ -104,6 +107,18 @@ def other(server: ReferenceServer) -> Iterator[Api]:
     client = Api(server, server.services.users.add("bob"))
     yield client
     client.http.close()
+
+
+def assert_by_the_grammar(data: dict[str, Any]) -> None:
+    """Every stream of every test keeps the grammar of the reference, to the end (api_v1 2.4)."""
+    reader = StreamReader(Grammar.REFERENCE)
+    if data["window_start"]:
+        reader.gap()
+    for event in data["events"]:
+        assert envelope_problems(event) == []
+        assert payload_problems(event) == []
+        assert reader.feed(event) is None
+    assert reader.finish(data["status"]) is None
 
 
 def types(data: dict[str, Any]) -> list[str]:

@@ -14,7 +14,7 @@ _NEVER = threading.Event()
 
 
 def acknowledged_until_killed(
-    command: Sequence[str | Path],
+    command: Sequence[str],
     *,
     lines: int,
     delay: float,
@@ -32,7 +32,7 @@ def acknowledged_until_killed(
         Everything acknowledged before the kill, oldest first.
     """
     with subprocess.Popen(
-        [str(part) for part in command],
+        command,
         stdout=subprocess.PIPE,
         env={**os.environ, **(environment or {})},
     ) as process:

@@ -52,7 +52,8 @@ def work(data_dir: Path, first_version: int) -> None:
 
 
 def _done(what: str, **about: Any) -> None:
-    print(json.dumps({"what": what, **about}), flush=True)
+    sys.stdout.write(json.dumps({"what": what, **about}) + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import uuid
 
 import httpx
 import pytest
@@ -30,7 +29,7 @@ def test_an_offset_past_the_end_heals(api: Api) -> None:
     assert data["next_offset"] == end
 
 
-@pytest.mark.parametrize("task", [str(uuid.uuid4()), "x", "..", "%00", "null"])
+@pytest.mark.parametrize("task", ["60322db3-f884-4a1e-a9b3-6eeb07fbab47", "x", "..", "%00", "null"])
 def test_an_unknown_task_is_not_found(api: Api, task: str) -> None:
     for method, path in (("GET", f"/tasks/{task}"), ("POST", f"/tasks/{task}/cancel")):
         response = api.http.request(method, path)

@@ -5,14 +5,14 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pollux.replay.errors import DamagedRecording, NewerFormat, NotARecording, RecordingExists
 from pollux.replay.format import Header, Record
 from pollux.replay.recording import Recording
 from pollux.replay.writer import RecordingWriter
-from tests.replay.support import header, json_values, s, short_answer, streams, write
+from tests.replay.support import PROPERTY, header, json_values, s, short_answer, streams, write
 
 NAMES = ["a.taskcast.jsonl", "a.taskcast.jsonl.gz"]
 NO_TRAILER = "there is no trailer: the recording was cut off or is still being written"
@@ -36,7 +36,7 @@ def test_a_whole_recording_opens_without_a_warning(tmp_path: Path, name: str) ->
     assert trailer["counts"] == {"s": 3, "p": 1, "e": 6}
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(PROPERTY, max_examples=50)
 @given(
     records=st.lists(
         st.builds(Record, st.integers(0, 99), st.text(min_size=1, max_size=2), json_values)
@@ -56,7 +56,7 @@ def test_what_is_written_is_read(
         assert records_of(recording) == records
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
+@settings(PROPERTY, max_examples=15)
 @given(records=streams(most=4))
 def test_cut_at_any_byte_it_opens_with_a_warning(tmp_path: Path, records: list[Record]) -> None:
     whole = tmp_path / "whole.taskcast.jsonl"
@@ -102,6 +102,15 @@ def test_a_damaged_compressed_stream_gives_what_can_be_read(tmp_path: Path) -> N
     with Recording(path) as recording:
         [warning, *_] = recording.warnings()
         assert "damaged" in warning
+
+
+def test_garbage_behind_a_compressed_stream_is_told_and_changes_nothing(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.taskcast.jsonl.gz", short_answer())
+    path.write_bytes(path.read_bytes() + b"garbage")
+    with Recording(path) as recording:
+        [warning] = recording.warnings()
+        assert "damaged" in warning
+        assert records_of(recording)[:-1] == short_answer()
 
 
 def test_joined_gzip_files_are_one_text(tmp_path: Path) -> None:

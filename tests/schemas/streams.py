@@ -1,4 +1,4 @@
-"""Builds event streams from words, one letter for each event, with payloads that belong together."""
+"""Builds event streams from words, one letter an event, with payloads that belong together."""
 
 from typing import Any
 
@@ -51,7 +51,7 @@ def numbered(events: list[Event]) -> list[Event]:
 
 class _Teller:
     def __init__(self) -> None:
-        self.chunks: list[str] = []
+        self.chunks: dict[str, list[str]] = {"thinking": [], "text": []}
         self.index = 0
         self.calls = 0
         self.prepared: list[str] = []
@@ -65,20 +65,23 @@ class _Teller:
 
     def data(self, letter: str, idx: int) -> dict[str, Any]:
         match letter:
-            case "t" | "x":
+            case "t":
+                self.chunks["thinking"] = []
+            case "u":
+                self.chunks["thinking"].append(f"u{idx} ")
+                return {"content": f"u{idx} "}
+            case "v":
+                return {"full_content": "".join(self.chunks["thinking"])}
+            case "x":
                 # Every block may be one of a new iteration, whose index begins anew.
-                self.chunks, self.index = [], 0
-                return {}
-            case "u" | "y":
-                content = f"{letter}{idx} "
-                self.chunks.append(content)
-                if letter == "u":
-                    return {"content": content}
+                self.chunks["text"], self.index = [], 0
+            case "y":
+                self.chunks["text"].append(f"y{idx} ")
                 self.index += 1
                 elapsed = 0.0 if self.index == 1 else 0.02
-                return {"content": content, "index": self.index, "elapsed": elapsed}
-            case "v" | "z":
-                return {"full_content": "".join(self.chunks)}
+                return {"content": f"y{idx} ", "index": self.index, "elapsed": elapsed}
+            case "z":
+                return {"full_content": "".join(self.chunks["text"])}
             case "p":
                 self.calls += 1
                 self.prepared.append(f"call_{self.calls}")

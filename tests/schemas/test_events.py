@@ -4,7 +4,6 @@ import copy
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+
 from pollux.schemas.events import (
     ANYWHERE_TYPES,
     END_TYPES,
@@ -23,7 +23,6 @@ from pollux.schemas.events import (
     payload_problems,
 )
 from pollux.schemas.requirements import load_requirements
-
 from tests.schemas.streams import stream
 
 
@@ -87,11 +86,10 @@ def test_a_payload_that_is_no_object_is_told(kind: str, data: object) -> None:
 @pytest.mark.parametrize(
     ("kind", "changes", "problem"),
     [
-        ("text_chunk", {"index": 0}, "data.index: 0 is less than the minimum of 1"),
         ("text_chunk", {"index": True}, "data.index: True is not of type 'integer'"),
-        ("text_chunk", {"elapsed": -0.1}, "data.elapsed: -0.1 is less than the minimum of 0"),
-        ("text_chunk", {"content": ""}, "data.content: '' should be non-empty"),
-        ("thinking_chunk", {"content": ""}, "data.content: '' should be non-empty"),
+        ("text_chunk", {"elapsed": "0"}, "data.elapsed: '0' is not of type 'number'"),
+        ("text_chunk", {"content": 1}, "data.content: 1 is not of type 'string'"),
+        ("tool_start", {"id": ""}, "data.id: '' should be non-empty"),
         ("thinking_end", {"full_content": None}, "data.full_content: None is not of type 'string'"),
         ("tool_preparing", {"intent": 1}, "data.intent: 1 is not of type 'string', 'null'"),
         ("tool_start", {"arguments": "{}"}, "data.arguments: '{}' is not of type 'object'"),
@@ -209,7 +207,7 @@ _JSON = st.recursive(
 
 
 @st.composite
-def _payloads(draw: st.DrawFn) -> tuple[str, object]:
+def _payloads(draw: st.DrawFn) -> tuple[str, Any]:
     """Return a type and its example with some of its values replaced or left out."""
     kind = draw(st.sampled_from(EVENT_TYPES))
 
@@ -227,30 +225,21 @@ def _payloads(draw: st.DrawFn) -> tuple[str, object]:
 
 
 @given(_payloads())
-def test_what_fits_is_what_jsonschema_takes(payload: tuple[str, object]) -> None:
+def test_what_fits_is_what_jsonschema_takes(payload: tuple[str, Any]) -> None:
     kind, data = payload
     fits = Draft202012Validator(load_events()[kind].schema).is_valid(data)
     assert (payload_problems(event(kind, data)) == []) is fits
 
 
-def test_a_burst_of_events_costs_little() -> None:
-    burst = stream("A" + 5000 * "y")
-    payload_problems(burst[-1])
-    started = time.perf_counter()
-    for each in burst:
-        envelope_problems(each)
-        payload_problems(each)
-    # It takes about 20 ms; this leaves room for a busy machine and none for a validator per event.
-    assert time.perf_counter() - started < 0.25
-
-
 def test_the_import_is_cheap_and_events_that_fit_need_no_jsonschema() -> None:
+    # A validator per event is what would make a burst slow: it is only called for its words.
     code = (
-        "import sys, pollux.schemas.events as e\n"
+        "import sys\n"
+        "from pollux.schemas.events import load_events, payload_problems\n"
         "assert 'yaml' not in sys.modules\n"
-        "fine = {'type': 'thinking_chunk', 'data': {'content': 'a'}}\n"
-        "assert e.payload_problems(fine) == []\n"
+        "for kind, entry in load_events().items():\n"
+        "    assert payload_problems({'type': kind, 'data': entry.example}) == []\n"
         "assert 'jsonschema' not in sys.modules\n"
-        "assert e.payload_problems({**fine, 'data': {}})\n"
+        "assert payload_problems({'type': 'error', 'data': {}})\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,11 +1,14 @@
 """The OpenAPI document keeps its promises: operations, statuses, examples, links."""
 
 import re
+import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import schemathesis
 from openapi_spec_validator import validate
+from schemathesis.config import SchemathesisConfig
 from schemathesis.core.result import Ok
 
 from pollux.schemas.openapi import (
@@ -293,3 +296,14 @@ def test_schemathesis_understands_every_operation_and_every_link() -> None:
     ]
     assert sorted(understood) == sorted(name for _, _, name, _ in links())
     assert schema.as_state_machine() is not None
+
+
+def test_the_configuration_of_schemathesis_fits_the_document() -> None:
+    path = Path(__file__).parents[2] / "schemathesis.toml"
+    SchemathesisConfig.from_path(path)
+    named: list[str] = []
+    for entry in tomllib.loads(path.read_text(encoding="utf-8"))["operations"]:
+        ids = entry["include-operation-id"]
+        named += [ids] if isinstance(ids, str) else ids
+    assert named
+    assert set(named) <= set(OPERATIONS)

@@ -11,6 +11,7 @@ from openai import AsyncOpenAI, OpenAI
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from pollux.scripted_model import IN_PROCESS_BASE_URL, ScriptedModel
+from pollux.scripted_model.builder import quote
 
 Message = dict[str, Any]
 TIMEOUT = 20.0
@@ -136,7 +137,7 @@ def told(model: ScriptedModel, asked: str | Sequence[Message], **options: Any) -
             response.read()
             error = response.json()["error"]
             after = response.headers.get("retry-after")
-            line = f"HTTP {response.status_code} {_quote(error['message'])}"
+            line = f"HTTP {response.status_code} {quote(error['message'])}"
             return [line + (f" retry-after {after}" if after else "")]
         pending = ""
         try:
@@ -157,7 +158,7 @@ def _tell(data: str) -> list[str]:
     except ValueError:
         return ["not JSON"]
     if "error" in chunk:
-        return [f"error event {_quote(chunk['error']['message'])}"]
+        return [f"error event {quote(chunk['error']['message'])}"]
     if not chunk["choices"]:
         usage = chunk["usage"]
         return [f"usage {usage['prompt_tokens']} {usage['completion_tokens']}"]
@@ -167,16 +168,12 @@ def _tell(data: str) -> list[str]:
         return [f"finish {choice['finish_reason']}"]
     if "role" in delta:
         return ["role assistant"]
-    lines = [f"content {_quote(delta['content'])}"] if "content" in delta else []
+    lines = [f"content {quote(delta['content'])}"] if "content" in delta else []
     if "reasoning_content" in delta:
-        lines.append(f"reasoning {_quote(delta['reasoning_content'])}")
+        lines.append(f"reasoning {quote(delta['reasoning_content'])}")
     for call in delta.get("tool_calls", ()):
         if "id" in call:
             lines.append(f"call {call['index']} {call['function']['name']}")
         else:
-            lines.append(f"arguments {call['index']} {_quote(call['function']['arguments'])}")
+            lines.append(f"arguments {call['index']} {quote(call['function']['arguments'])}")
     return lines
-
-
-def _quote(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
