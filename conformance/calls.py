@@ -54,8 +54,8 @@ def good_calls(stage: Stage) -> tuple[dict[str, Call], Task]:
     """Make one object of each kind for the first user, and return a call for each operation.
 
     Returns:
-        The calls by operation id, in an order in which all of them succeed (what deletes comes
-        last), and the finished task that some of them are about.
+        The calls by operation id, in an order in which all of them succeed (what may end the
+        life of another's object comes last), and the finished task that some are about.
     """
     user = stage.user
     task = user.start()
@@ -69,7 +69,6 @@ def good_calls(stage: Stage) -> tuple[dict[str, Call], Task]:
         Call("createConversation", "POST", "/conversations", body={}),
         Call("listConversations", "GET", "/conversations", {"limit": "5"}),
         Call("getConversation", "GET", f"/conversations/{conversation}"),
-        Call("sendMessage", "POST", "/messages", body={"message": stage.short_message()}, success=202),
         Call("pollTask", "GET", f"/tasks/{segment(task.id)}", {"from": "0"}),
         Call("cancelTask", "POST", f"/tasks/{segment(task.id)}/cancel"),
         Call("uploadFile", "POST", "/files/upload", form=(upload,)),
@@ -86,6 +85,9 @@ def good_calls(stage: Stage) -> tuple[dict[str, Call], Task]:
             body={"name": name, "content": {"tone": "calm"}},
         ),
         Call("getPersonalization", "GET", f"/personalizations/{name}"),
+        Call(
+            "sendMessage", "POST", "/messages", body={"message": stage.short_message()}, success=202
+        ),
         Call("deleteConversation", "DELETE", f"/conversations/{spare}"),
     ]
     return {call.operation: call for call in calls}, task

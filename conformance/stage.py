@@ -216,6 +216,14 @@ class User:
         self.made(task.conversation_id)
         return task
 
+    def free(self) -> None:
+        """See to it that no task of this user is live, by a short one that must be accepted.
+
+        Raises:
+            CannotVerifyError: when the user is busy for good.
+        """
+        self.start().end()
+
     def conversation(self) -> str:
         """Create a conversation, which must work, and return its id."""
         exchange = self.api.create_conversation()

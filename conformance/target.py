@@ -69,9 +69,7 @@ class Target:
 def redactor_for(token: str, other_token: str | None) -> Redactor:
     """Return a redactor that knows the tokens of both users."""
     # A token without its last character is tried, too; the shell can say that as well.
-    return Redactor(
-        {token: "$TOKEN", token[:-1]: "${TOKEN%?}", other_token or "": "$OTHER_TOKEN"}
-    )
+    return Redactor({token: "$TOKEN", token[:-1]: "${TOKEN%?}", other_token or "": "$OTHER_TOKEN"})
 
 
 def address(text: str) -> tuple[str, int]:

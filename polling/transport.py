@@ -27,16 +27,13 @@ class DeadlineTransport(httpx.BaseTransport):
 
     def __init__(self) -> None:
         self._clock = _Clock()
-        tls = ssl.create_default_context()
         backend = _Backend(self._clock)
         self._kept = httpcore.ConnectionPool(
-            ssl_context=tls,
             max_connections=None,
             keepalive_expiry=_KEEPALIVE_SECONDS,
             network_backend=backend,
         )
         self._fresh = httpcore.ConnectionPool(
-            ssl_context=tls,
             max_connections=None,
             max_keepalive_connections=0,
             network_backend=backend,

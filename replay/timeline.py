@@ -24,8 +24,8 @@ from pollux.replay.open_tools import OpenTool, follow
 from pollux.replay.recording import Placed
 from pollux.replay.window import EventWindow
 
-# Before the first status is known the task is taken for live.
-_FIRST_STATUS = "running"
+# What a task is taken for while the recording does not say.
+_LIVE_STATUS = "running"
 # A place to seek from every so many records; when there are too many, every other is dropped
 # and the stride doubles, so that neither a long nor a short recording costs much.
 _STRIDE = 512
@@ -67,7 +67,7 @@ class TaskState:
         tools: The tool calls that have no result yet.
     """
 
-    status: str = _FIRST_STATUS
+    status: str
     error: str | None = None
     updated_at: float = 0.0
     head: int = 0
@@ -150,8 +150,8 @@ class Timeline:
         for record in self._before_events():
             if record.code == Code.STATUS and isinstance(record.payload, dict):
                 status = str(record.payload.get("status"))
-                return _FIRST_STATUS if status in TERMINAL_STATUSES else status
-        return _FIRST_STATUS
+                return _LIVE_STATUS if status in TERMINAL_STATUSES else status
+        return _LIVE_STATUS
 
     def tells_window_start(self) -> bool:
         """Tell whether the recorded server's answers have ``window_start`` (api_v1 2.3.7)."""
@@ -298,7 +298,9 @@ class Cursor:
     def __init__(self, timeline: Timeline, ring: int) -> None:
         self._timeline = timeline
         self._ring = ring
-        self._state = TaskState()
+        first_status = timeline.first_status()
+        self._beginning = TaskState(status=first_status, updated_at=timeline.created_at)
+        self._state = self._beginning
         self.position_ms = 0.0
         self._restart(None)
 
@@ -380,7 +382,7 @@ class Cursor:
 
     def _restart(self, mark: _Mark | None) -> None:
         self._scan = copy.copy(mark.scan) if mark else _Scan()
-        self._state = mark.state if mark else TaskState(updated_at=self._timeline.created_at)
+        self._state = mark.state if mark else self._beginning
         self._window = EventWindow(self._ring)
         self._frames = self._timeline._frames(self._scan, self._state)
         self._next: _Frame | None = None

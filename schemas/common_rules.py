@@ -38,6 +38,7 @@ class CommonRules:
             self._may_have_failed = True
         # All of them look at the event before the first finding is chosen.
         findings = (
+            _empty_chunk(kind, data),
             self._beginning.feed(kind),
             self._blocks.feed(kind, data),
             self._tools.feed(kind, data, idx),
@@ -58,6 +59,12 @@ class CommonRules:
         if status == "failed" and not self._may_have_failed:
             return _FAILURE_EVENT, "the task is failed, but there is no error event"
         return None
+
+
+def _empty_chunk(kind: str, data: Mapping[str, Any]) -> Finding | None:
+    if kind in ("thinking_chunk", "text_chunk") and data.get("content") == "":
+        return _EMPTY_CHUNK, f"{kind} has an empty content"
+    return None
 
 
 class _Beginning:
@@ -113,8 +120,6 @@ class _Block:
             self._chunks, self._whole = [], False
         # Whose start was lost may be a chunk that needs no end, see the grammar module.
         self._excused = not self._whole
-        if content == "":
-            return _EMPTY_CHUNK, f"{self._name}_chunk is empty"
         if outside:
             return _CHUNK_PLACE, f"{self._name}_chunk comes outside of a {self._name} block"
         return None
@@ -158,7 +163,8 @@ class _Blocks:
         self._text = _Block("text")
         # Whether this answer has had its thinking_end, and then its text_start.
         self._thought = self._may_resume = False
-        self._index: int | None = 0  # of the last chunk in the iteration; None: not known
+        self._index: int | None = 0  # of the last chunk; None: not known
+        self._anew = True  # whether a block that begins now begins an iteration for certain
         self._first = True  # whether the next chunk is the first of its block
 
     def feed(self, kind: str, data: Mapping[str, Any]) -> Finding | None:
@@ -177,6 +183,8 @@ class _Blocks:
             case "text_start":
                 self._may_resume = self._thought
                 self._first = True
+                if self._anew:
+                    self._index = 0
                 finding = self._text.start()
             case "text_chunk":
                 finding = self._text.chunk(data.get("content"))
@@ -187,9 +195,9 @@ class _Blocks:
                 self._thought = self._may_resume = False
                 finding = self._text.end(data.get("full_content"))
             case "tool_start" | "update_action":
-                # The model's answer is over, and with it the count.
+                # The model's answer is over; a block that is still open goes on counting.
                 self._thought = self._may_resume = False
-                self._index = 0
+                self._anew = True
             case "error":
                 self._thought = self._may_resume = False
                 self._thinking.cut()
@@ -201,14 +209,14 @@ class _Blocks:
         self._text.lose()
         self._thought = self._may_resume = False
         self._index = None
-        self._first = True
+        self._first, self._anew = True, False
 
     def finish(self) -> Finding | None:
         return self._thinking.unfinished() or self._text.unfinished()
 
     def _count(self, index: object, elapsed: object) -> Finding | None:
         last, first = self._index, self._first
-        self._first = False
+        self._first = self._anew = False
         if not isinstance(index, int):
             self._index = None
             return None

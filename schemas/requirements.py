@@ -102,7 +102,7 @@ class ReferenceChoice:
 
 @dataclass(frozen=True)
 class KnownDefect:
-    """A defect of a real server.
+    """A defect that was read from the code of a server in use.
 
     Attributes:
         id: Its number, such as ``H-01``.
@@ -121,7 +121,7 @@ class Catalogue(Mapping[str, Requirement]):
     Attributes:
         groups: The parts of the contract in their order.
         reference_choices: What only the reference server does.
-        known_defects: Defects of real servers, which requirements name by ``upstream``.
+        known_defects: Defects of a server in use, which requirements name by ``upstream``.
     """
 
     def __init__(

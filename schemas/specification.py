@@ -62,7 +62,8 @@ the same for ever. Its level is that of RFC 2119:
 
 Behind the level stands the **source**: `api_v1 2.3.2` is section 2.3.2 of the API v1 contract,
 whose numbers are kept here so that rules can be traced back to it. A word behind a number, as in
-`2.3 cancel`, names a paragraph of a section that holds several rules.
+`2.3 cancel`, names a paragraph of a section that holds several rules; `introduction` is what
+stands before section 1.
 
 Where a rule leaves something open, it says so under **Left open**: servers do differ there, and
 none is judged by it. What Pollux' own server does in such places is listed under
@@ -135,13 +136,13 @@ _CHOICES = """\
 ## The reference server
 
 Where the contract leaves a choice, the server of `pollux serve` does one of the things that are
-allowed. These are its choices; they are tested, but **no other server is judged by them**."""
+allowed. These are its choices; **no other server is judged by them**."""
 
 _DEFECTS = """\
 ## Mistakes to learn from
 
-Each of these was found in a server that real clients use. The requirements beside them catch
-them; where there are none, the reason is given."""
+Each of these was read from the code of a server that real clients use. The requirements beside
+them forbid them; where there are none, the reason is given."""
 
 
 def specification() -> str:

@@ -105,7 +105,7 @@ class Document:
                 f"`{kind}` ({_first_small(one_line(self._follow(body['schema'])['description']))})"
                 for kind, body in response["content"].items()
             )
-            yield f"{answer} Its content type is one of {kinds}"
+            yield f"{answer} Its content type is one of {kinds}."
             return
         yield answer
         yield fields_table("Answer", self._fields(media["schema"]))

@@ -1,6 +1,5 @@
 """Ctrl-C ends a recording between two writes."""
 
-import os
 import signal
 
 import pytest
@@ -13,8 +12,7 @@ def test_a_signal_interrupts_what_is_not_held(number: signal.Signals) -> None:
     before = signal.getsignal(number)
     with Interrupts().caught():
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), number)
-            signal.pause()
+            signal.raise_signal(number)
         assert signal.getsignal(number) != before
     assert signal.getsignal(number) == before
 

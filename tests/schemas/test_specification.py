@@ -9,7 +9,7 @@ import pytest
 
 from pollux.schemas import reference_order, specification
 from pollux.schemas.events import load_events
-from pollux.schemas.openapi import API_PREFIX, operations
+from pollux.schemas.openapi import API_PREFIX, load_openapi, operations
 from pollux.schemas.requirements import load_requirements
 from pollux.schemas.specification_tables import (
     Field,
@@ -67,6 +67,10 @@ class TestTheDocument:
             text = section(f"#### {operation.summary}")
             told = {int(status) for status in re.findall(r"\b([2-5]\d\d)\b", text)}
             assert set(operation.statuses) <= told, operation.operation_id
+
+    def test_tells_what_a_failure_of_an_operation_of_its_own_means(self) -> None:
+        busy = load_openapi()["paths"]["/messages"]["post"]["responses"]["409"]["description"]
+        assert f"* **409**: {busy}\n" in section("#### Send a message and start a task")
 
     def test_has_every_event_with_its_fields_and_example(self) -> None:
         for event in load_events().values():

@@ -68,6 +68,11 @@ def test_arguments_that_cannot_be_made_are_named() -> None:
         call_of([tool("f", {"$ref": "http://127.0.0.1:1/schema.json"})], "f")
 
 
+def test_a_schema_never_makes_the_model_fetch_anything() -> None:
+    with pytest.raises(CannotMake, match="cannot be used"):
+        make_arguments({"not": {"$ref": "http://127.0.0.1:1/schema.json"}})
+
+
 SCHEMAS: list[tuple[Any, Any]] = [
     ({}, {}),
     (NO_ARGUMENTS, {}),

@@ -146,8 +146,9 @@ def test_closing_the_model_ends_every_wait(asking: Asking, model: ScriptedModel)
         eventually(lambda: model.open_answers == 3)
         model.close()
         for answer in answers:
-            with pytest.raises(openai.APIConnectionError):
+            with pytest.raises(openai.APIConnectionError) as caught:
                 answer.result()
+            assert not isinstance(caught.value, openai.APITimeoutError)
     eventually(lambda: model.open_answers == 0)
 
 
@@ -304,8 +305,9 @@ def test_closing_the_response_from_another_thread_ends_a_wait(model: ScriptedMod
             reading = pool.submit(list, stream)
             assert model.holds.wait_until_held("a", DEADLINE)
             stream.close()
-            with pytest.raises(openai.APIConnectionError):
+            with pytest.raises(openai.APIConnectionError) as caught:
                 reading.result()
+            assert not isinstance(caught.value, openai.APITimeoutError)
     assert model.holds.names() == {}
     assert model.open_answers == 0
 

@@ -2,19 +2,21 @@
 
 import http.client
 import json
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import httpx2
 import openai
 import pytest
 
-from pollux.scripted_model import ScriptedModel
-from pollux.scripted_model.builder import hold, say, script, turn
+from pollux.scripted_model import IN_PROCESS_BASE_URL, ScriptedModel
+from pollux.scripted_model.builder import call_raw, hold, say, script, shred, think, turn
 from pollux.scripted_model.server import ModelServer
-from tests.scripted_model.clients import Asking, AskingSync, body_of, in_process, user
+from tests.scripted_model.clients import Asking, AskingSync, body_of, in_process, raw, user
 from tests.scripted_model.waiting import DEADLINE, eventually
 
 
@@ -148,9 +150,33 @@ def test_chunked_bodies_are_read(server: ModelServer) -> None:
 
 
 def test_a_head_request_has_no_body(server: ModelServer) -> None:
-    response = ask(server, "HEAD", "/v1/models")
-    assert response.status_code == 200
-    assert response.content == b""
+    address = urlsplit(server.url)
+    with socket.create_connection((address.hostname, address.port)) as connection:
+        connection.sendall(b"HEAD /v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"\r\n\r\n")
+
+
+def test_the_bytes_travel_in_the_pieces_the_script_wants(model: ScriptedModel) -> None:
+    body = body_of(script(turn(shred(7), say("é😀"))), stream=True)
+    url = f"{IN_PROCESS_BASE_URL}/chat/completions"
+    with (
+        httpx2.Client(transport=model.transport()) as client,
+        client.stream("POST", url, json=body) as response,
+    ):
+        pieces = list(response.iter_raw())
+    assert max(map(len, pieces)) == 7
+    assert "é😀".encode() in b"".join(pieces)
+
+
+def test_each_event_is_one_line_for_every_reader(model: ScriptedModel) -> None:
+    """``str.splitlines`` ends a line at more characters than a reader of event streams does."""
+    odd = "\u2028\u2029\x85\x0b\x0c\x1c\x1d\x1e\r\n"
+    answer = raw(model, script(turn(think(odd), say(odd), call_raw("f", odd))), stream=True)
+    lines = answer.text.splitlines()
+    assert all(line.startswith("data: ") for line in lines if line)
+    assert len(lines) == 2 * answer.text.count("data: ")
 
 
 def test_each_chunk_travels_on_its_own(server: ModelServer) -> None:

@@ -110,5 +110,6 @@ def test_the_record_is_bounded_in_number_and_in_bytes() -> None:
     add(1000)  # the newest one is kept, however long it is
     assert [request.number for request in log.list()] == [7]
     add(1)
-    assert [request.number for request in log.list()] == [8]
-    assert (len(log), log.count) == (1, 8)
+    add(1)
+    assert [request.number for request in log.list()] == [8, 9]
+    assert (len(log), log.count) == (2, 9)

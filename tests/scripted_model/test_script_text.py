@@ -245,6 +245,24 @@ def test_the_builder_writes_readable_text() -> None:
     )
 
 
+def test_a_turn_tells_what_it_will_say() -> None:
+    turn = b.turn(b.think(1), b.say(2), b.say("x", ""), b.cut(times=1), b.think("y", "z"), b.say(1))
+    assert turn.said() == ["w1 ", "w2 ", "x", "", "w3 "]
+    assert turn.thought() == ["t1 ", "y", "z"]
+
+
+@pytest.mark.parametrize(
+    "text", ["e\u0301", "\u0301", "\u200d", "\u202e", "\u2028", "\u212b", "\x7f"]
+)
+def test_the_builder_escapes_what_might_be_changed_on_the_way(text: str) -> None:
+    written = b.script(b.turn(b.say(text, "ä你😀"), b.call("f", x=text)))
+    assert text not in written
+    assert "ä你😀" in written
+    parsed = parse_script(written)
+    assert parsed is not None
+    assert parsed.turns[0].said() == [text, "ä你😀"]
+
+
 def test_the_builder_refuses_what_cannot_be_played() -> None:
     for make in (
         b.script,

@@ -178,6 +178,8 @@ def test_turns_follow_the_conversation(asking: Asking) -> None:
     assert said(asking.stream(messages)) == list(CLOSING_CHUNKS)
     messages.append({"role": "user", "content": "Thank you"})
     assert said(asking.stream(messages)) == list(FRIENDLY_CHUNKS)
+    messages.append({"role": "user", "content": script(turn(say("first")), turn(say("second")))})
+    assert said(asking.stream(messages)) == ["first"]
     messages.append({"role": "user", "content": script(turn(say("anew"), repeat=True))})
     for _ in range(3):
         assert said(asking.stream(messages)) == ["anew"]

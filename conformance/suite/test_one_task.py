@@ -1,0 +1,312 @@
+"""One task at a time per user (api_v1 2.2): who is refused, and that nothing comes of it."""
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from pollux.conformance.check import verifies
+from pollux.conformance.judge import Judge
+from pollux.conformance.stage import Stage, Task, User
+from pollux.polling.exchange import Exchange
+from pollux.polling.poll import LIVE, Poll
+from pollux.polling.watcher import Pace
+from pollux.scripted_model.builder import hold, say, script, turn
+
+_TIGHT = Pace(first=0.0, factor=1.0, most=0.0)
+_LONG_MESSAGE = "Write the numbers from 1 to 400 in words, each on a line of its own, nothing else."
+
+
+def _live_task(stage: Stage, user: User, **fields: Any) -> Task:
+    """Start a task that stays live: held by the script, or long by what it is asked for."""
+    if stage.scripted:
+        return user.held(say("I am", " busy"), **fields)
+    return user.start(_LONG_MESSAGE, **fields)
+
+
+def _refused_as_busy(
+    judge: Judge, requirement: str, task: Task, what: str, exchange: Exchange, before: Poll
+) -> None:
+    """Judge a send during TASK: its 409 counts only if the task was live before and after."""
+    if exchange.status == 202:
+        task.user.task_of(exchange)
+    after = task.poll()
+    if before.status not in LIVE or after.status not in LIVE:
+        judge.cannot_verify(
+            f"the first task was {before.status} before and {after.status} after the second send: "
+            "it did not live long enough to be in its way"
+        )
+    judge.that(
+        requirement,
+        exchange.status == 409,
+        f"a send {what} while a task is {after.status}",
+        expected="409",
+        got=exchange.summary,
+        by=(before.exchange, exchange, after.exchange),
+    )
+
+
+@verifies(
+    "SEND-BUSY-SAME-CONVERSATION",
+    "SEND-BUSY-OTHER-CONVERSATION",
+    "REFUSED-NO-CONVERSATION",
+    "REFUSED-NO-METADATA",
+    "REFUSED-NO-TASK",
+)
+def test_a_busy_user_is_refused_and_nothing_comes_of_it(stage: Stage, judge: Judge) -> None:
+    """409 in every conversation; afterwards everything is as before, and the user is free."""
+    user = stage.user
+    earlier = user.start()
+    earlier.end()
+    task = _live_task(stage, user)
+    before = task.poll()
+    untouched = user.api.get_conversation(earlier.conversation_id, full=True)
+    listed = user.api.list_conversations(limit=100)
+
+    same = user.api.send_message("again", conversation_id=task.conversation_id)
+    _refused_as_busy(
+        judge, "SEND-BUSY-SAME-CONVERSATION", task, "to the same conversation", same, before
+    )
+    other = user.api.send_message(
+        "elsewhere", conversation_id=earlier.conversation_id, run_mode="deep", max_iterations=7
+    )
+    _refused_as_busy(
+        judge, "SEND-BUSY-OTHER-CONVERSATION", task, "to another conversation", other, before
+    )
+    new = user.api.send_message("somewhere new")
+    _refused_as_busy(
+        judge, "SEND-BUSY-OTHER-CONVERSATION", task, "to a new conversation", new, before
+    )
+
+    _no_new_conversation(judge, user, listed, new)
+    again = user.api.get_conversation(earlier.conversation_id, full=True)
+    judge.that(
+        "REFUSED-NO-METADATA",
+        untouched.ok and again.payload.get("data") == untouched.payload.get("data"),
+        "a conversation to which a send was refused",
+        expected="what it was before",
+        got=_changed(untouched, again),
+        by=(untouched, other, again),
+    )
+    _end_and_send_again(stage, judge, task)
+
+
+def _no_new_conversation(judge: Judge, user: User, before: Exchange, refused: Exchange) -> None:
+    after = user.api.list_conversations(limit=100)
+    new = [item for item in _ids(after) if item not in _ids(before)]
+    judge.that(
+        "REFUSED-NO-CONVERSATION",
+        after.ok and not new and before.payload.get("total") == after.payload.get("total"),
+        "the list of conversations after refused sends",
+        expected=f"no new conversation, total {before.payload.get('total')}",
+        got=f"total {after.payload.get('total')}, new: {', '.join(new) or 'none'}",
+        by=(before, refused, after),
+    )
+    for name in new:
+        user.made(name)
+
+
+def _end_and_send_again(stage: Stage, judge: Judge, task: Task) -> None:
+    """End TASK; had a refused send started one, the next send would be refused for it."""
+    if stage.scripted:
+        task.release()
+        last = task.end()
+    else:
+        task.cancel()
+        found = task.ends_within(60)
+        if found is None:
+            judge.cannot_verify("the first task did not end after a cancel")
+        last = found
+    exchange = task.user.api.send_message(stage.short_message())
+    judge.that(
+        "REFUSED-NO-TASK",
+        exchange.status == 202,
+        "a send after the end of the only task that was accepted",
+        expected="202",
+        got=exchange.summary,
+        by=(last.exchange, exchange),
+    )
+    if exchange.status == 202:
+        task.user.task_of(exchange).end()
+
+
+@verifies("SEND-AFTER-END")
+def test_who_has_seen_the_end_may_send_at_once(stage: Stage, judge: Judge) -> None:
+    """Poll without a pause; the send right after the first terminal answer is accepted."""
+    rounds = 8 if stage.scripted else 2
+    task = stage.user.start()
+    for _ in range(rounds):
+        last = task.watcher.run(lambda poll: poll.terminal, pace=_TIGHT, stall=stage.seconds(120))
+        exchange = stage.user.api.send_message(stage.short_message())
+        judge.that(
+            "SEND-AFTER-END",
+            exchange.status == 202,
+            "a send right after a poll has shown a terminal status",
+            expected="202",
+            got=exchange.summary,
+            by=(last.exchange, exchange),
+        )
+        if exchange.status != 202:
+            break
+        task = stage.user.task_of(exchange)
+    task.end()
+
+
+@verifies("SEND-BUSY-CANCELLING", needs=["scripted-model"])
+def test_a_cancelled_task_is_in_the_way_until_its_end(stage: Stage, judge: Judge) -> None:
+    """Between the cancel and the terminal status a send is refused."""
+    for _ in range(4):
+        task = stage.user.held(say("I", " am", " busy"))
+        cancelled = task.cancel()
+        exchange = stage.user.api.send_message(stage.short_message())
+        after = task.poll()
+        if exchange.status == 202:
+            stage.user.task_of(exchange)
+        judge.that(
+            "SEND-BUSY-CANCELLING",
+            # 202 is right when the task had ended by then: a cancel may take effect at once.
+            exchange.status == 409 or (exchange.status == 202 and after.terminal),
+            "a send right after a cancel",
+            expected="409 as long as the task is live",
+            got=f"{exchange.summary}, and the task was {after.status} afterwards",
+            by=(cancelled, exchange, after.exchange),
+        )
+        if task.ends_within(10) is None:
+            judge.cannot_verify("the cancelled task did not end")
+        for other in stage.user.tasks:
+            other.clear()
+
+
+@verifies("SEND-RACE", "REFUSED-NO-CONVERSATION", needs=["scripted-model"])
+@pytest.mark.parametrize(("sends", "rounds"), [(2, 4), (8, 2), (32, 1)])
+@pytest.mark.parametrize("where", ["new conversations", "one conversation"])
+def test_of_sends_at_the_same_instant_exactly_one_is_accepted(
+    stage: Stage, judge: Judge, sends: int, rounds: int, where: str
+) -> None:
+    """All requests wait before their last byte; then they are let go at once."""
+    for _ in range(rounds):
+        _race(
+            stage, judge, sends, stage.user.conversation() if where == "one conversation" else None
+        )
+
+
+def _race(stage: Stage, judge: Judge, sends: int, conversation_id: str | None) -> None:
+    user = stage.user
+    user.free()
+    listed = user.api.list_conversations(limit=100)
+    name = stage.hold_name()
+    message = script(turn(say("one"), hold(name), say("end")))
+    body = {"message": message, "conversation_id": conversation_id}
+    exchanges = at_once(stage, user, [body] * sends)
+    accepted = [exchange for exchange in exchanges if exchange.status == 202]
+    tasks = [user.task_of(exchange) for exchange in accepted]
+    polls = [task.poll() for task in tasks]
+    judge.that(
+        "SEND-RACE",
+        len(accepted) == 1 and all(exchange.status in (202, 409) for exchange in exchanges),
+        f"{sends} sends of one user at the same instant",
+        expected=f"202 once and 409 {sends - 1} times",
+        got=_tally(exchanges),
+        by=[*accepted[:3], *(poll.exchange for poll in polls[:3])]
+        or [exchange for exchange in exchanges if exchange.status != 409][:3]
+        or exchanges[:2],
+    )
+    if polls and any(poll.status not in LIVE for poll in polls):
+        judge.cannot_verify("the accepted task ended, although its model is held")
+    after = user.api.list_conversations(limit=100)
+    new = [item for item in _ids(after) if item not in _ids(listed)]
+    wanted = 0 if conversation_id else len(accepted)
+    judge.that(
+        "REFUSED-NO-CONVERSATION",
+        len(new) == wanted,
+        f"the conversations made by {sends} sends of which {len(accepted)} were accepted",
+        expected=f"{wanted}",
+        got=f"{len(new)}",
+        by=(listed, after),
+    )
+    for item in new:
+        user.made(item)
+    stage.model.holds.release(name)
+    for task in tasks:
+        task.end()
+
+
+def at_once(stage: Stage, user: User, bodies: list[Mapping[str, Any]]) -> list[Exchange]:
+    """Send all BODIES to /messages so that their last bytes leave at the same instant."""
+    gate = threading.Barrier(len(bodies))
+
+    def send(body: Mapping[str, Any]) -> Exchange:
+        return user.api.request(
+            "POST",
+            "/messages",
+            operation="sendMessage",
+            body=body,
+            before_last_byte=_once(lambda: gate.wait(stage.seconds(10))),
+        )
+
+    with ThreadPoolExecutor(len(bodies)) as pool:
+        return list(pool.map(send, bodies))
+
+
+def _once(call: Callable[[], object]) -> Callable[[], None]:
+    """A request repeated after a 503 must not wait for the others a second time."""
+    called = False
+
+    def first() -> None:
+        nonlocal called
+        if not called:
+            called = True
+            call()
+
+    return first
+
+
+@verifies("SEND-USERS-INDEPENDENT", needs=["two-users"])
+def test_two_users_never_block_each_other(stage: Stage, judge: Judge) -> None:
+    """While one user's task is live, the other one's send is accepted, and the other way round."""
+    for one, other in ((stage.user, stage.other), (stage.other, stage.user)):
+        task = _live_task(stage, one)
+        before = task.poll()
+        other.free()
+        exchange = other.api.send_message(stage.short_message())
+        after = task.poll()
+        if exchange.status == 202:
+            other.task_of(exchange).end()
+        if before.status not in LIVE or after.status not in LIVE:
+            judge.cannot_verify("the first user's task did not live long enough")
+        judge.that(
+            "SEND-USERS-INDEPENDENT",
+            exchange.status == 202,
+            f"a send of {other.label} while a task of {one.label} is live",
+            expected="202",
+            got=exchange.summary,
+            by=(before.exchange, exchange, after.exchange),
+        )
+        task.clear()
+
+
+def _ids(listing: Exchange) -> list[str]:
+    items = listing.payload.get("data")
+    rows = items if isinstance(items, list) else []
+    return [str(row.get("id")) for row in rows if isinstance(row, dict)]
+
+
+def _changed(before: Exchange, after: Exchange) -> str:
+    old, new = before.payload.get("data"), after.payload.get("data")
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return after.summary
+    return ", ".join(
+        f"{name}: {old.get(name)!r} became {new.get(name)!r}"[:200]
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    )
+
+
+def _tally(exchanges: list[Exchange]) -> str:
+    counts: dict[str, int] = {}
+    for exchange in exchanges:
+        key = str(exchange.status) if exchange.answered else "no answer"
+        counts[key] = counts.get(key, 0) + 1
+    return ", ".join(f"{key} {count} times" for key, count in sorted(counts.items()))

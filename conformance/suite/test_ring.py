@@ -1,0 +1,180 @@
+"""The buffer of 1000 (api_v1 2.3.6, 2.3.7), driven over its edge by a scripted burst."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from pollux.conformance.check import verifies
+from pollux.conformance.judge import Judge
+from pollux.conformance.stage import Stage, Task
+from pollux.polling.poll import Poll
+from pollux.scripted_model.builder import hold, say, script, turn
+
+_RING = (
+    "RING-WINDOW-KEPT",
+    "POLL-OFFSET-COMPLETE",
+    "POLL-OFFSET-GAPLESS",
+    "POLL-OFFSET-RESPECTED",
+    "POLL-EVENT-IMMUTABLE",
+    "POLL-NEXT-OFFSET",
+)
+
+
+def _burst(stage: Stage, events: int) -> Task:
+    """Run a task that makes about so many EVENTS, and return it when it has ended.
+
+    What an implementation puts around the chunks is its own affair; a small task shows how
+    much that is, so that the edge of the window is met as exactly as it can be.
+    """
+    probe = stage.user.start(script(turn(say(20))))
+    probe.end()
+    around = probe.poll(0).end - 20
+    task = stage.user.start(script(turn(say(max(1, events - around)))))
+    task.end()
+    return task
+
+
+@verifies(*_RING, needs=["scripted-model"])
+@pytest.mark.parametrize("events", [999, 1000])
+def test_up_to_the_size_of_the_buffer_everything_is_kept(
+    stage: Stage, judge: Judge, events: int
+) -> None:
+    """A task that just fits into the buffer can be read from its first event."""
+    size = stage.target.buffer_size
+    task = _burst(stage, events * size // 1000)
+    whole = task.poll(0)
+    _judge_window(stage, judge, task, whole)
+
+
+@verifies(*_RING, "RING-WINDOW-BOUNDED", "RING-BELOW-WINDOW", needs=["scripted-model"])
+@pytest.mark.parametrize("events", [1001, 1100, 2500])
+def test_past_the_size_of_the_buffer_exactly_the_last_are_kept(
+    stage: Stage, judge: Judge, events: int
+) -> None:
+    """After N events a poll from 0 shows the last 1000, and says by its first idx what is gone."""
+    size = stage.target.buffer_size
+    task = _burst(stage, events * size // 1000)
+    whole = task.poll(0)
+    judge.require(
+        "EVENT-GRANULARITY-TEXT",
+        whole.end > size,
+        f"the number of events after about {events} chunks of text",
+        expected=f"more than {size}",
+        got=f"{whole.end}",
+        by=whole.exchange,
+    )
+    oldest = whole.end - size
+    judge.that(
+        "RING-WINDOW-BOUNDED",
+        not whole.events or whole.first >= oldest,
+        f"the first event that is kept of {whole.end}",
+        expected=f"event {oldest}",
+        got=f"event {whole.first}" if whole.events else "no events",
+        by=whole.exchange,
+    )
+    judge.that(
+        "RING-BELOW-WINDOW",
+        bool(whole.events) and whole.first > 0,
+        "a poll from below the window",
+        expected="the window from its start, so that the first idx is above `from`",
+        got=f"event {whole.first}" if whole.events else "no events",
+        by=whole.exchange,
+    )
+    _judge_window(stage, judge, task, whole)
+
+
+def _judge_window(stage: Stage, judge: Judge, task: Task, whole: Poll) -> None:
+    """Judge a finished TASK of which WHOLE is the answer to a poll from 0."""
+    end = whole.end
+    oldest = max(0, end - stage.target.buffer_size)
+    judge.that(
+        "RING-WINDOW-KEPT",
+        bool(whole.events) and whole.first <= oldest,
+        f"the first event that is kept of {end}",
+        expected=f"event {oldest}",
+        got=f"event {whole.first}" if whole.events else "no events",
+        by=whole.exchange,
+    )
+    edges = {0, 1, oldest - 1, oldest, oldest + 1, end - 2, end - 1, end}
+    inside = {stage.random.randint(oldest, end) for _ in range(6)}
+    for offset in sorted(offset for offset in edges | inside if 0 <= offset <= end):
+        poll = task.poll(offset)
+        expected = [event for event in whole.events if event["idx"] >= offset]
+        judge.that(
+            "POLL-OFFSET-COMPLETE",
+            len(poll.events) >= len(expected),
+            f"the events from {offset} on, of a window from {oldest} to {end}",
+            expected=f"{len(expected)} events",
+            got=f"{len(poll.events)} events",
+            by=(whole.exchange, poll.exchange),
+        )
+
+
+@verifies("RING-WINDOW-START-TRUE", "RING-WINDOW-START", needs=["scripted-model"])
+def test_a_window_start_is_the_oldest_event_there_is(stage: Stage, judge: Judge) -> None:
+    """Where a server tells `window_start`, it is true before and after the window has moved."""
+    size = stage.target.buffer_size
+    name = stage.hold_name()
+    task = stage.user.start(script(turn(say(10), hold(name), say(size + 200))))
+    stage.model.holds.wait_until_held(name, stage.seconds(15))
+    polls = [task.poll(0)]
+    stage.model.holds.release(name)
+    task.end()
+    end = task.poll(0).end
+    polls += [task.poll(offset) for offset in (0, 5, end - size, end - size + 1, end - 1, end)]
+    if all(poll.window_start is None for poll in polls):
+        for requirement in ("RING-WINDOW-START", "RING-WINDOW-START-TRUE"):
+            judge.not_applicable(requirement, "the server tells no window_start")
+        return
+    for poll in polls:
+        oldest = max(0, end - size) if poll.terminal else 0
+        judge.that(
+            "RING-WINDOW-START",
+            poll.window_start is not None,
+            "the window_start of a poll",
+            expected="a window_start in every answer, or in none",
+            got="none in this one",
+            by=poll.exchange,
+        )
+        judge.that(
+            "RING-WINDOW-START-TRUE",
+            poll.window_start in (None, oldest) or (not poll.end and not poll.terminal),
+            f"the window_start of a poll from {poll.asked}",
+            expected=f"{oldest}, the idx of the oldest retained event",
+            got=f"{poll.window_start}",
+            by=poll.exchange,
+        )
+
+
+@verifies("RING-WINDOW-KEPT", "POLL-CONCURRENT-AGREES", needs=["scripted-model"])
+def test_the_window_moves_under_readers_without_a_tear(stage: Stage, judge: Judge) -> None:
+    """Pollers read from below, in and at the end of the window while events push it on."""
+    size = stage.target.buffer_size
+    task = stage.user.start(script(turn(say(size * 2))))
+
+    def read(offset_below_head: int) -> bool:
+        offset = 0
+
+        def ended() -> bool:
+            nonlocal offset
+            _, poll = task.watcher.ask(max(0, offset - offset_below_head))
+            offset = poll.next_offset or 0 if poll else offset
+            return poll is None or poll.terminal
+
+        return stage.eventually(ended, 30)
+
+    with ThreadPoolExecutor(3) as pool:
+        ended = list(pool.map(read, [0, size // 2, size * 3]))
+    if not all(ended):
+        judge.cannot_verify("the burst did not end")
+    task.end()
+    whole = task.poll(0)
+    seen = task.watcher.events[-len(whole.events) :] if whole.events else []
+    judge.that(
+        "POLL-CONCURRENT-AGREES",
+        list(whole.events) == seen,
+        "the window after the end and what was read while it moved",
+        expected="the same events",
+        got="other ones",
+        by=whole.exchange,
+    )
