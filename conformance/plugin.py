@@ -159,7 +159,7 @@ def _plan(config: pytest.Config) -> "Plan":
         plan = Plan(
             bench.target,
             load_requirements(),
-            only=tuple(config.getoption("pollux_only")),
+            only=tuple(config.getoption("pollux_only") or ()),
             seed=int(config.getoption("pollux_seed") or 0),
         )
         config.stash[PLAN] = plan

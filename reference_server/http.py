@@ -15,6 +15,8 @@ from pollux.reference_server.spaces import UserSpace
 #: Key of the :class:`Services` in ``app.extensions``.
 EXTENSION = "pollux"
 
+_DIGITS = re.compile(r"[0-9]+")
+_MOST_DIGITS = 18
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -133,6 +135,27 @@ def read_json_object(*, allowed: Collection[str], required: bool = True) -> dict
         known = ", ".join(sorted(allowed))
         raise ApiError(400, f"unknown field {unknown[0]!r}: this operation knows {known}")
     return value
+
+
+def query_number(name: str, default: int) -> int:
+    """Read a whole number from 0 on, of any length, from the query of the current request.
+
+    A number beyond every number that there can be here counts as the largest one.
+
+    Args:
+        name: The parameter.
+        default: What its absence means.
+
+    Raises:
+        ApiError: 400, for anything but ASCII digits.
+    """
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if not _DIGITS.fullmatch(text):
+        raise ApiError(400, f"{name!r} must be a whole number, not below 0")
+    digits = text.lstrip("0")
+    return int(digits or "0") if len(digits) < _MOST_DIGITS else 10**_MOST_DIGITS
 
 
 def _refuse_constant(name: str) -> Never:

@@ -1,7 +1,5 @@
 """Conversations: create, list, get, delete (api_v1 2.1)."""
 
-import re
-
 from flask import Blueprint, Response, request
 
 from pollux.reference_server.http import (
@@ -9,6 +7,7 @@ from pollux.reference_server.http import (
     current_services,
     current_space,
     ok,
+    query_number,
     read_json_object,
 )
 from pollux.reference_server.personalizations import PersonalizationNotFound
@@ -19,8 +18,6 @@ blueprint = Blueprint("conversations", __name__)
 register_refusals(blueprint)
 
 _DEFAULT_LIMIT, _MAX_LIMIT = 20, 100
-#: More digits are no number that any list could have.
-_NUMBER = re.compile(r"[0-9]{1,15}")
 
 
 @blueprint.post("/conversations")
@@ -43,10 +40,10 @@ def create_conversation() -> Response:
 @blueprint.get("/conversations")
 def list_conversations() -> Response:
     """Answer listConversations: a page, newest change first."""
-    limit = _number("limit", _DEFAULT_LIMIT)
+    limit = query_number("limit", _DEFAULT_LIMIT)
     if not 1 <= limit <= _MAX_LIMIT:
         raise ApiError(400, f"'limit' must lie between 1 and {_MAX_LIMIT}")
-    items, total = current_space().conversations.list(limit, _number("offset", 0))
+    items, total = current_space().conversations.list(limit, query_number("offset", 0))
     return ok({"data": items, "total": total})
 
 
@@ -72,12 +69,3 @@ def _name(value: object, field: str) -> str | None:
     if value is not None and not isinstance(value, str):
         raise ApiError(400, f"{field!r} must be a text or null")
     return value
-
-
-def _number(name: str, default: int) -> int:
-    text = request.args.get(name)
-    if text is None:
-        return default
-    if not _NUMBER.fullmatch(text):
-        raise ApiError(400, f"{name!r} must be a whole number, not below 0")
-    return int(text)

@@ -1,21 +1,17 @@
 """Polling and cancelling tasks (api_v1 2.3)."""
 
-import re
+from flask import Blueprint, Response
 
-from flask import Blueprint, Response, request
-
-from pollux.reference_server.http import ApiError, current_services, current_space, ok
+from pollux.reference_server.http import ApiError, current_services, current_space, ok, query_number
 from pollux.reference_server.tasks import Task
 
 blueprint = Blueprint("tasks", __name__)
-
-_OFFSET = re.compile(r"[0-9]{1,18}")
 
 
 @blueprint.get("/tasks/<task_id>")
 def poll_task(task_id: str) -> Response:
     """Tell the status of a task and its events from ``from`` on."""
-    return Response(_task(task_id).poll(_offset()), content_type="application/json")
+    return Response(_task(task_id).poll(query_number("from", 0)), content_type="application/json")
 
 
 @blueprint.post("/tasks/<task_id>/cancel")
@@ -30,10 +26,3 @@ def _task(task_id: str) -> Task:
     if task is None:
         raise ApiError(404, "there is no such task")
     return task
-
-
-def _offset() -> int:
-    text = request.args.get("from", "0")
-    if not _OFFSET.fullmatch(text):
-        raise ApiError(400, "from must be a whole number from 0 on, of at most 18 digits")
-    return int(text)

@@ -11,7 +11,7 @@ from tests.reference_server.conftest import LIVE, Api, chunks
 
 
 @pytest.mark.parametrize(
-    "offset", ["-1", "1.5", "", "abc", "0x1", "+1", " 1", "1e3", "٣", "9" * 30]
+    "offset", ["-1", "1.5", "", "abc", "0x1", "+1", " 1", "1e3", "٣"]
 )
 def test_an_offset_that_is_no_number_is_refused(api: Api, offset: str) -> None:
     task = api.send("say 1")["task_id"]
@@ -24,9 +24,11 @@ def test_an_offset_that_is_no_number_is_refused(api: Api, offset: str) -> None:
 def test_an_offset_past_the_end_heals(api: Api) -> None:
     task = api.send("say 1")["task_id"]
     end = api.finish(task)["next_offset"]
-    data = api.poll(task, 999_999)
-    assert data["events"] == []
-    assert data["next_offset"] == end
+    for offset in ("999999", "9" * 5000, "0" * 50 + "999999"):
+        data = api.poll(task, offset)
+        assert data["events"] == []
+        assert data["next_offset"] == end
+    assert api.poll(task, "0" * 50 + "1")["events"][0]["idx"] == 1
 
 
 @pytest.mark.parametrize("task", ["60322db3-f884-4a1e-a9b3-6eeb07fbab47", "x", "..", "%00", "null"])

@@ -137,16 +137,21 @@ def test_pages_neither_skip_nor_repeat(api: Api) -> None:
     assert [
         item for start in range(0, 25, 4) for item in listed(api, limit=4, offset=start)
     ] == made
-    assert listed(api, offset=25) == listed(api, offset=10**14) == []
+    assert listed(api, offset=25) == listed(api, offset=10**30) == []
     assert api.http.get("/conversations?limit=1&offset=24").json()["total"] == 25
 
 
-NO_NUMBERS = ["x", "", "1.0", "1e1", "+1", " 1", "٣", "１", "0x1", "-1", "9" * 5000, "NaN", "\x00"]
+NO_NUMBERS = ["x", "", "1.0", "1e1", "+1", " 1", "٣", "１", "0x1", "-1", "NaN", "\x00"]
 
 
 @pytest.mark.parametrize(
     ("parameter", "value"),
-    [("limit", "0"), ("limit", "101"), *product(("limit", "offset"), NO_NUMBERS)],
+    [
+        ("limit", "0"),
+        ("limit", "101"),
+        ("limit", "9" * 5000),
+        *product(("limit", "offset"), NO_NUMBERS),
+    ],
 )
 def test_a_page_that_is_no_number_in_range_is_refused(api: Api, parameter: str, value: str) -> None:
     refused(api.http.get("/conversations", params={parameter: value}), 400)

@@ -14,8 +14,9 @@ _RETRY = "[wj]*r[wjr]*"
 _THINKING = f"t{_ANY}(?:u{_ANY})+v{_ANY}"
 _TEXT = f"x{_ANY}(?:y{_ANY})+z{_ANY}"
 _OPEN = f"(?:t(?:{_ANY}u)*|x(?:{_ANY}y)*)"
+# Atomic, as another way to divide the same events among iterations leads nowhere else.
 _ITERATION = (
-    f"(?:(?:{_THINKING})?(?:{_TEXT})?(?:p{_ANY}(?:i{_ANY})*)*(?:s{_ANY}[kC]{_ANY})*"
+    f"(?>(?:{_THINKING})?(?:{_TEXT})?(?:p{_ANY}(?:i{_ANY})*)*(?:s{_ANY}[kC]{_ANY})*"
     f"|{_OPEN}{_RETRY})*"
 )
 _CUT = f"(?:{_OPEN}{_ANY}|s{_ANY})?"

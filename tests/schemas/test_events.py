@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
@@ -224,6 +224,7 @@ def _payloads(draw: st.DrawFn) -> tuple[str, Any]:
     return kind, changed(load_events()[kind].example, 0)
 
 
+@settings(deadline=None)
 @given(_payloads())
 def test_what_fits_is_what_jsonschema_takes(payload: tuple[str, Any]) -> None:
     kind, data = payload

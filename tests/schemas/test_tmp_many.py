@@ -142,6 +142,7 @@ def _has_side_by_side_uses_of_an_id(events: list[Event]) -> bool:
     return False
 
 
+@settings(max_examples=4000,deadline=None)
 @given(reference_words())
 def test_every_word_of_the_reference_is_right_in_both(told: tuple[str, str]) -> None:
     word, status = told
@@ -150,6 +151,7 @@ def test_every_word_of_the_reference_is_right_in_both(told: tuple[str, str]) -> 
     assert first_violation(stream(word), status, Grammar.COMMON) is None
 
 
+@settings(max_examples=4000,deadline=None)
 @given(interleaved_words())
 def test_a_server_that_interleaves_keeps_the_common_rules(told: tuple[str, str]) -> None:
     word, status = told
@@ -157,7 +159,7 @@ def test_a_server_that_interleaves_keeps_the_common_rules(told: tuple[str, str])
     assert first_violation(stream(word), status, Grammar.COMMON) is None
 
 
-@settings(max_examples=20000)
+@settings(max_examples=20000, deadline=None)
 @given(mutated(reference_words()))
 def test_a_changed_word_is_told_unless_it_is_still_in_the_language(told: Told) -> None:
     expected = in_reference_language(*told)
@@ -165,7 +167,7 @@ def test_a_changed_word_is_told_unless_it_is_still_in_the_language(told: Told) -
     assert right(told, Grammar.REFERENCE) is expected
 
 
-@settings(max_examples=20000)
+@settings(max_examples=20000, deadline=None)
 @given(mutated(st.one_of(reference_words(), interleaved_words())))
 def test_a_changed_stream_is_told_unless_it_still_keeps_the_common_rules(told: Told) -> None:
     assume(not _has_side_by_side_uses_of_an_id(told[0]))
@@ -174,7 +176,7 @@ def test_a_changed_stream_is_told_unless_it_still_keeps_the_common_rules(told: T
     assert right(told, Grammar.COMMON) is expected
 
 
-@settings(max_examples=20000)
+@settings(max_examples=20000, deadline=None)
 @given(st.text(LETTERS, max_size=7), st.sampled_from(STATUSES))
 def test_any_short_word_is_judged_alike(word: str, status: str) -> None:
     events = stream("A" + word)
@@ -182,6 +184,7 @@ def test_any_short_word_is_judged_alike(word: str, status: str) -> None:
     assert right((events, status), Grammar.COMMON) is keeps_common_rules(events, status)
 
 
+@settings(max_examples=4000,deadline=None)
 @given(st.data(), st.sampled_from(Grammar))
 def test_a_right_stream_stays_right_whatever_part_of_it_is_lost(
     data: st.DataObject, grammar: Grammar
