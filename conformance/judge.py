@@ -156,6 +156,11 @@ class Judge:
             return Judgement(name, Outcome.PASS)
         if name in self._not_applicable:
             return Judgement(name, Outcome.NOT_APPLICABLE, self._not_applicable[name])
+        if self._broken:
+            # A scenario that goes wrong may never come to what it was to see further on.
+            culprit = next(iter(self._broken))
+            reason = f"there was nothing to judge it by ({culprit})"
+            return Judgement(name, Outcome.NOT_VERIFIED, reason, Cause.PREREQUISITE)
         return Judgement(
             name, Outcome.HARNESS_ERROR, f"{self.check} declares {name} but never judged it"
         )

@@ -12,7 +12,7 @@ import click
 
 from pollux.replay.clock import CLOCKS
 from pollux.replay.errors import RecordingCutOff, ReplayError
-from pollux.replay.timeline import TimeBase
+from pollux.replay.frames import TimeBase
 
 if TYPE_CHECKING:
     from pollux.replay.recorder import RecordingResult

@@ -30,6 +30,10 @@ class Code(StrEnum):
 
 #: The kind of anomaly after which the task is unknown to the server.
 VANISHED: Final = "vanished"
+#: The kinds of anomaly that are noted among the events of one answer.
+WITHIN_AN_ANSWER: Final = frozenset({"order", "late"})
+#: The reason of a gap whose events the server no longer had.
+EVICTED: Final = "evicted"
 
 
 class LineError(ValueError):

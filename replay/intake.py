@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pollux.replay.format import TERMINAL_STATUSES, Code, index, number
+from pollux.replay.format import EVICTED, TERMINAL_STATUSES, Code, index, number
 
 #: A record before it has a time: code and payload.
 Entry = tuple[str, dict[str, Any]]
@@ -112,7 +112,7 @@ class Intake:
                 known += 1
                 continue
             if idx > self.head:
-                reason = "evicted" if place == 0 else "hole"
+                reason = EVICTED if place == 0 else "hole"
                 yield Code.GAP, {"from": self.head, "to": idx, "reason": reason}
                 self.lost += idx - self.head
                 if place == 0:  # all that the server has left is in this answer

@@ -6,8 +6,9 @@ from typing import Any
 
 from pollux.replay.clock import Clock
 from pollux.replay.format import dumps
+from pollux.replay.frames import TaskState
 from pollux.replay.open_tools import cancelled_end
-from pollux.replay.timeline import Cursor, TaskState, Timeline
+from pollux.replay.timeline import Cursor, Timeline
 
 
 class Play:

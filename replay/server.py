@@ -8,10 +8,10 @@ from typing import Any, Self
 
 from pollux.replay.api import create_app
 from pollux.replay.clock import clock_maker
+from pollux.replay.frames import TimeBase
 from pollux.replay.play import Play
 from pollux.replay.recording import Recording
 from pollux.replay.session import Session
-from pollux.replay.timeline import TimeBase
 from pollux.serving import WsgiServer, serve_until_signal
 
 

@@ -8,9 +8,10 @@ from typing import Any
 from pollux.replay.clock import Clock
 from pollux.replay.conversations import Conversation, ConversationBook
 from pollux.replay.errors import ReplayError
+from pollux.replay.frames import TimeBase
 from pollux.replay.play import Play
 from pollux.replay.recording import Recording
-from pollux.replay.timeline import TimeBase, Timeline
+from pollux.replay.timeline import Timeline
 
 _KEPT_PLAYS = 16
 

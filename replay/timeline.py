@@ -6,22 +6,11 @@ import threading
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import takewhile
-from typing import Any, Protocol
+from typing import Any
 
-from pollux.replay.format import (
-    TERMINAL_STATUSES,
-    VANISHED,
-    Code,
-    Header,
-    Record,
-    index,
-    number,
-    payload_bytes,
-)
-from pollux.replay.open_tools import OpenTool, follow
-from pollux.replay.recording import Placed
+from pollux.replay.format import TERMINAL_STATUSES, Code, Header, Record, index, number
+from pollux.replay.frames import Frame, FrameReader, RecordSource, Scan, TaskState, TimeBase
 from pollux.replay.window import EventWindow
 
 # What a task is taken for while the recording does not say.
@@ -32,84 +21,11 @@ _STRIDE = 512
 _MOST_MARKS = 4096
 
 
-class TimeBase(StrEnum):
-    """Which of a recording's two clocks tells when something happens."""
-
-    SERVER = "server"
-    ARRIVAL = "arrival"
-
-
-class RecordSource(Protocol):
-    """Where the records come from: a :class:`Recording`, or a list in tests."""
-
-    @property
-    def header(self) -> Header:
-        """The first line."""
-        ...
-
-    def records(self, place: int | None = None) -> Iterator[Placed]:
-        """Yield the records from PLACE on, None being the first; see :class:`Recording`."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class TaskState:
-    """What a server that stands at some moment of the recording would tell of its task.
-
-    Attributes:
-        status: One of the statuses of API v1 (api_v1 2.3).
-        error: The text that a failed task tells.
-        updated_at: Epoch seconds of the last event or change, on the server's clock.
-        head: idx that the next event will get.
-        events: How many events were told so far; gaps are not counted.
-        at_ms: Milliseconds from the beginning to the last event or change.
-        gone: Whether the server no longer knows the task (404).
-        tools: The tool calls that have no result yet.
-    """
-
-    status: str
-    error: str | None = None
-    updated_at: float = 0.0
-    head: int = 0
-    events: int = 0
-    at_ms: int = 0
-    gone: bool = False
-    tools: tuple[OpenTool, ...] = ()
-
-    @property
-    def terminal(self) -> bool:
-        """Whether the task has ended."""
-        return self.status in TERMINAL_STATUSES
-
-
-@dataclass(slots=True)
-class _Scan:
-    """How far the records were read, and what is needed to tell the time of the next one."""
-
-    place: int | None = None
-    read: int = 0
-    arrival_ms: int = 0
-    last_ms: int = 0
-    origin_ms: int | None = None
-    # The smallest distance seen between the two clocks: the best guess of their difference.
-    lag_ms: int | None = None
-    begun: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    """A record that changes what clients are told, and when it does."""
-
-    at_ms: int
-    state: TaskState
-    event: bytes | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class _Mark:
     """A place to go on from: behind a frame, with the state that it made."""
 
-    scan: _Scan
+    scan: Scan
     state: TaskState
 
 
@@ -126,7 +42,7 @@ class Timeline:
 
     def __init__(self, source: RecordSource, *, base: TimeBase = TimeBase.SERVER) -> None:
         self._source = source
-        self._base = base
+        self._reader = FrameReader(source, base)
         self._lock = threading.Lock()
         self._marks: list[_Mark] = []
         self._stride = _STRIDE
@@ -183,79 +99,10 @@ class Timeline:
         records = (placed.record for placed in self._source.records())
         return takewhile(lambda record: record.code != Code.EVENT, records)
 
-    def _frames(self, scan: _Scan, state: TaskState) -> Iterator[_Frame]:
-        """Read on from SCAN, keeping it up to date; STATE is what the task is told as there."""
-        for placed in self._source.records(scan.place):
-            record, payload = placed.record, placed.record.payload
-            scan.place = placed.end
-            scan.read += 1
-            scan.arrival_ms += record.delta_ms
-            if not isinstance(payload, dict):
-                continue
-            if record.code == Code.EVENT:
-                idx, ts = index(payload.get("idx")), number(payload.get("ts"))
-                if idx is None or idx < state.head:
-                    continue
-                if not scan.begun and idx > 0 and ts is not None:
-                    scan.origin_ms = round(ts * 1000)  # the beginning is lost: start here
-                scan.begun = True
-                at_ms = self._time(scan, ts)
-                state = TaskState(
-                    state.status,
-                    state.error,
-                    max(state.updated_at, ts or 0.0),
-                    idx + 1,
-                    state.events + 1,
-                    at_ms,
-                    False,
-                    follow(state.tools, payload),
-                )
-                yield _Frame(at_ms, state, payload_bytes(placed.line))
-            elif record.code == Code.STATUS and isinstance(payload.get("status"), str):
-                ts = number(payload.get("ts"))
-                error = payload.get("error")
-                at_ms = self._time(scan, ts)
-                state = TaskState(
-                    payload["status"],
-                    error if isinstance(error, str) else None,
-                    max(state.updated_at, ts or 0.0),
-                    state.head,
-                    state.events,
-                    at_ms,
-                    False,
-                    state.tools,
-                )
-                yield _Frame(at_ms, state)
-            elif record.code == Code.ANOMALY and payload.get("kind") == VANISHED:
-                at_ms = self._time(scan, None)
-                state = TaskState(
-                    state.status,
-                    state.error,
-                    state.updated_at,
-                    state.head,
-                    state.events,
-                    at_ms,
-                    gone=True,
-                )
-                yield _Frame(at_ms, state)
+    def _frames(self, scan: Scan, state: TaskState) -> Iterator[Frame]:
+        return self._reader.frames(scan, state)
 
-    def _time(self, scan: _Scan, ts: float | None) -> int:
-        """Return when a frame happens, in ms from the beginning; never before the last one."""
-        if self._base is TimeBase.ARRIVAL:
-            at_ms = scan.arrival_ms
-        elif ts is None:
-            at_ms = scan.arrival_ms - (scan.lag_ms or 0)
-        else:
-            if scan.origin_ms is None:
-                created_at = self.header.created_at
-                scan.origin_ms = round((ts if created_at is None else created_at) * 1000)
-            at_ms = round(ts * 1000) - scan.origin_ms
-            lag_ms = scan.arrival_ms - at_ms
-            scan.lag_ms = lag_ms if scan.lag_ms is None else min(scan.lag_ms, lag_ms)
-        scan.last_ms = max(scan.last_ms, at_ms)
-        return scan.last_ms
-
-    def _note(self, scan: _Scan, state: TaskState) -> None:
+    def _note(self, scan: Scan, state: TaskState) -> None:
         """Keep a place to seek from, if the last one is far enough behind."""
         with self._lock:
             if self._marks and scan.read - self._marks[-1].scan.read < self._stride:
@@ -334,7 +181,7 @@ class Cursor:
         """Let EVENTS more events happen, and what follows them before the next event."""
         target = self._state.events + events
         while (frame := self._peek()) is not None:
-            if frame.event is not None and self._state.events >= target:
+            if frame.events and self._state.events >= target:
                 break
             self._show(frame)
 
@@ -381,18 +228,18 @@ class Cursor:
         self._window = EventWindow(1)
 
     def _restart(self, mark: _Mark | None) -> None:
-        self._scan = copy.copy(mark.scan) if mark else _Scan()
+        self._scan = copy.copy(mark.scan) if mark else Scan()
         self._state = mark.state if mark else self._beginning
         self._window = EventWindow(self._ring)
         self._frames = self._timeline._frames(self._scan, self._state)
-        self._next: _Frame | None = None
+        self._next: Frame | None = None
         self._cut = False
         self.position_ms = float(self._state.at_ms)
 
     def _is_behind(self, mark: _Mark | None) -> bool:
         return mark is not None and mark.scan.read > self._scan.read
 
-    def _peek(self) -> _Frame | None:
+    def _peek(self) -> Frame | None:
         if self._cut:
             return None
         if self._next is None:
@@ -401,10 +248,10 @@ class Cursor:
                 self._frames = self._timeline._frames(self._scan, self._state)
         return self._next
 
-    def _show(self, frame: _Frame) -> None:
+    def _show(self, frame: Frame) -> None:
         self._next = None
         self._state = frame.state
         self.position_ms = max(self.position_ms, frame.at_ms)
-        if frame.event is not None:
-            self._window.append(frame.state.head - 1, frame.event)
+        for idx, event in frame.events:
+            self._window.append(idx, event)
         self._timeline._note(self._scan, self._state)

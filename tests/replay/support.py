@@ -119,8 +119,9 @@ def streams(draw: st.DrawFn, most: int = 30, *, gaps: bool = True) -> list[Recor
         elif kind == "s":
             records.append(s(draw(st.sampled_from(["running", "cancel_requested"])), at_ms))
         elif kind == "g":
-            lost = draw(st.integers(1, 50))
-            records.append(Record(delta, "g", {"from": idx, "to": idx + lost, "reason": "hole"}))
+            lost, reason = draw(st.integers(1, 50)), draw(st.sampled_from(["hole", "evicted"]))
+            gap = {"from": idx, "to": idx + lost, "reason": reason}
+            records.append(Record(delta, "g", gap))
             idx += lost
         elif kind == "p":
             records.append(Record(delta, "p", {"from": 0, "next": idx, "count": 0, "ms": 1}))

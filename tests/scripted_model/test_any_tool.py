@@ -1,6 +1,9 @@
 """``call any``: which tool is chosen, and that its arguments fit its schema."""
 
 import json
+import select
+import socket
+import threading
 from typing import Any
 
 import jsonschema
@@ -11,6 +14,7 @@ from hypothesis import strategies as st
 from pollux.scripted_model.chat_request import BadRequest
 from pollux.scripted_model.schema_values import CannotMake, make_arguments
 from pollux.scripted_model.tool_choice import any_call, call_of, words_of
+from tests.scripted_model.waiting import eventually
 
 PATH = {"type": "object", "properties": {"path": {"type": "string"}}, "required": ["path"]}
 NO_ARGUMENTS: dict[str, Any] = {"type": "object", "properties": {}}
@@ -68,9 +72,20 @@ def test_arguments_that_cannot_be_made_are_named() -> None:
         call_of([tool("f", {"$ref": "http://127.0.0.1:1/schema.json"})], "f")
 
 
-def test_a_schema_never_makes_the_model_fetch_anything() -> None:
+def _try_to_make(schema: dict[str, Any]) -> None:
     with pytest.raises(CannotMake, match="cannot be used"):
-        make_arguments({"not": {"$ref": "http://127.0.0.1:1/schema.json"}})
+        make_arguments(schema)
+
+
+def test_a_schema_never_makes_the_model_fetch_anything() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/schema.json"
+        making = threading.Thread(target=_try_to_make, args=[{"not": {"$ref": url}}], daemon=True)
+        making.start()
+        eventually(lambda: not making.is_alive() or select.select([server], [], [], 0)[0])
+        with pytest.raises(BlockingIOError):
+            server.accept()
 
 
 SCHEMAS: list[tuple[Any, Any]] = [

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 import httpx
@@ -67,7 +68,9 @@ def test_it_prints_its_address_and_an_example_and_ends_with_ctrl_c(
         wait = f"http://127.0.0.1:{port}/control/holds/a/wait"
         assert httpx.get(wait, timeout=DEADLINE, trust_env=False).json()["held"]
         running.send_signal(signal.SIGINT)
+        begin = time.monotonic()
         assert running.wait(DEADLINE) == 0
+        assert time.monotonic() - begin < 4.5  # five seconds is what a running answer would get
 
 
 def test_a_port_in_use_is_a_usage_error() -> None:
