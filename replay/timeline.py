@@ -178,11 +178,19 @@ class Cursor:
             self.position_ms = max(self.position_ms, ms)
 
     def step(self, events: int = 1) -> None:
-        """Let EVENTS more events happen, and what follows them before the next event."""
-        target = self._state.events + events
+        """Let up to EVENTS more events happen, and what follows them before the next event.
+
+        More than that only where more come at once; then nothing else happens. The same goes
+        for the moment at which the task is gone, so that nothing is gone before it was told.
+        """
+        room = events
         while (frame := self._peek()) is not None:
-            if frame.events and self._state.events >= target:
-                break
+            size = events if frame.state.gone else len(frame.events)
+            needed = max(1, min(size, events))
+            if size or frame.state.gone:
+                if room < needed:
+                    break
+                room -= needed
             self._show(frame)
 
     def seek(self, ms: float) -> None:

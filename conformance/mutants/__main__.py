@@ -1,4 +1,4 @@
-"""``python -m pollux.conformance.mutants NAME [options of pollux serve]``: a server with a fault."""
+"""``python -m pollux.conformance.mutants NAME [OPTIONS of serve]``: a server with a fault."""
 
 import sys
 from typing import Any

@@ -13,6 +13,11 @@ _COMMANDS = {
     "user": ("pollux.reference_server.cli", "user", "Add, list or remove users."),
     "check": ("pollux.conformance.cli", "check", "Judge a server by its URL."),
     "report": ("pollux.conformance.cli", "report", "Render, diff and compare reports."),
+    "mutants": (
+        "pollux.conformance.mutants.cli",
+        "mutants",
+        "Prove the suite on servers with one fault each.",
+    ),
     "model": ("pollux.scripted_model.cli", "model", "Run the scripted model alone."),
     "record": ("pollux.replay.cli", "record", "Record the event stream of a task."),
     "replay": ("pollux.replay.cli", "replay", "Play recordings to clients."),

@@ -128,7 +128,8 @@ def failure(status: int, text: str = "twisted") -> Answer:
     """Return a failure as the contract wants it."""
     body = json.dumps({"success": False, "error": text}).encode()
     headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
-    return Answer(status, [*headers, ("X-Content-Type-Options", "nosniff")], body)
+    headers += [("X-Content-Type-Options", "nosniff"), ("WWW-Authenticate", "Bearer")]
+    return Answer(status, headers, body)
 
 
 def html(status: int) -> Answer:

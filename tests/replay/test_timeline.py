@@ -340,6 +340,26 @@ def test_a_step_brings_events_and_the_status_behind_them() -> None:
     assert cursor.position_ms == 1000
 
 
+def test_what_comes_at_once_takes_a_step_of_its_own() -> None:
+    records = [e(0, 0), e(1, 1), evicted(2, 5), e(5, 2), e(6, 2), e(7, 2), POLLED, e(8, 3)]
+    gone = Record(0, "h", {"kind": "vanished", "detail": "404"})
+    cursor = Timeline(ListSource([*records, gone])).cursor(1000)
+    told_by_step = []
+    for _ in range(5):
+        head = cursor.state.head
+        cursor.step(2)
+        told_by_step.append((ids(told(cursor)[-3:]) if cursor.state.head > head else []))
+    assert told_by_step == [[0, 1], [5, 6, 7], [6, 7, 8], [], []]
+    assert cursor.state.gone
+
+
+def test_a_step_of_nothing_shows_only_what_precedes_the_first_event() -> None:
+    gone = Record(0, "h", {"kind": "vanished", "detail": "404"})
+    cursor = Timeline(ListSource([s("running", 0), gone])).cursor(1000)
+    cursor.step(0)
+    assert not cursor.state.gone
+
+
 def test_a_cut_ends_the_task_until_it_is_rewound() -> None:
     cursor = Timeline(ListSource(short_answer())).cursor(1000)
     cursor.advance_to(500)

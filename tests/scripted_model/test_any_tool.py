@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pollux.scripted_model.chat_request import BadRequest
@@ -225,6 +225,7 @@ schemas: st.SearchStrategy[object] = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["type", "properties", "required", "anyOf"]), schemas))
 def test_whatever_the_schema_is_nothing_but_cannot_make_is_raised(schema: dict[str, Any]) -> None:
     try:

@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pollux.scripted_model import ScriptError, StatementError, parse_script
@@ -350,6 +350,7 @@ def turns(draw: st.DrawFn, *, repeat: bool = False) -> Turn:
     return Turn(tuple(kept), repeat)
 
 
+@settings(deadline=None)
 @given(st.lists(turns(), max_size=3), turns(repeat=True) | turns(), st.none() | names, texts, texts)
 def test_what_is_written_is_read_back(
     first: list[Turn], last: Turn, script_id: str | None, before: str, after: str
@@ -361,6 +362,7 @@ def test_what_is_written_is_read_back(
     assert parse_script(f"{before}\n{text}\n{after}") == script or "pollux-script" in before
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_is_a_script_or_a_mistake_with_a_place(text: str) -> None:
     try:
