@@ -6,7 +6,7 @@ scenario cannot go on (:meth:`Judge.require`, :meth:`Judge.cannot_verify`).
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Never
 
 from pollux.conformance.errors import CannotVerifyError, CheckDefinitionError
@@ -44,6 +44,7 @@ class Judge:
         self._broken: dict[str, list[Evidence]] = {}
         self._breaches: Counter[str] = Counter()
         self._not_applicable: dict[str, str] = {}
+        self._at_end: list[Callable[[], None]] = []
         for name in self.declared:
             self._known(name)
 
@@ -129,6 +130,15 @@ class Judge:
         )
 
     # -- the end ------------------------------------------------------------------------
+
+    def at_end(self, call: Callable[[], None]) -> None:
+        """Have CALL called when the check has come to its end, before anything is concluded."""
+        self._at_end.append(call)
+
+    def finish(self) -> None:
+        """Call what was to be called at the end."""
+        while self._at_end:
+            self._at_end.pop()()
 
     def judgements(self, end: BaseException | None = None) -> list[Judgement]:
         """Return one judgement for each requirement declared or seen broken.

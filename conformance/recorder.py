@@ -178,6 +178,8 @@ class Recorder:
         judge = item.stash.get(JUDGE, None)
         try:
             yield
+            if judge is not None:
+                judge.finish()
         except CannotVerifyError as error:
             if judge is None:
                 raise

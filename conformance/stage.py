@@ -63,6 +63,7 @@ class Stage:
         self.pulse = pulse
         self._model = model
         self._holds: list[str] = []
+        judge.at_end(self._settle)
         self.anonymous = self.client(None)
         self.user = User(self, "$TOKEN", target.token)
         self._other = User(self, "$OTHER_TOKEN", target.other_token) if target.other_token else None
@@ -157,6 +158,11 @@ class Stage:
             time.sleep(pause)
             pause = min(pause * 1.5, 0.1)
         return True
+
+    def _settle(self) -> None:
+        for user in self.users:
+            for task in user.tasks:
+                task.watcher.settle()
 
     def _observe(self, exchange: Exchange) -> None:
         if not exchange.answered and not self.pulse.missed():
@@ -351,8 +357,7 @@ class Task:
 
         if not self.user.stage.eventually(ended, seconds):
             return None
-        self.watcher.ask(last[-1].next_offset)
-        self.watcher.invariants.settle()
+        self.watcher.read_again(last[-1])
         return last[-1]
 
     def clear(self) -> None:
@@ -364,4 +369,3 @@ class Task:
                 if poll is None or poll.terminal:
                     break
                 time.sleep(0.01)
-        self.watcher.invariants.settle()

@@ -60,6 +60,7 @@ class TaskInvariants:
     ) -> None:
         self.task_id = task_id
         self._lock = threading.Lock()
+        self._ring = ring
         self._charges = Charges(sink)
         self._story = Story(self._charges, keep)
         self._offsets = OffsetRules(self._charges, self._story, ring)
@@ -83,6 +84,12 @@ class TaskInvariants:
         """The terminal status, once one was seen."""
         with self._lock:
             return self._end.status if self._end else None
+
+    @property
+    def questions(self) -> list[int]:
+        """The offsets to poll from before :meth:`settle`, so that it need not guess."""
+        with self._lock:
+            return self._offsets.questions + self._story.questions
 
     def may_be_gone(self) -> None:
         """Note that the user's next send was accepted: the task may be forgotten (2.3.11)."""
@@ -114,7 +121,7 @@ class TaskInvariants:
         with self._lock:
             count = self._end.count if self._end else None
             self._offsets.settle(count)
-            self._story.settle()
+            self._story.settle(max(0, self._story.head - self._ring))
             if self._end and count is not None and count == self._story.head:
                 self._story.finish(self._end.status, self._end.exchange)
 

@@ -35,6 +35,7 @@ class _Missing:
     low: int
     high: int
     exchange: Exchange
+    early: bool  # of so few events that none can have been evicted
 
 
 @dataclass(frozen=True)
@@ -82,10 +83,20 @@ class OffsetRules:
             self._judge_empty(poll, known, end)
         self._judge_window_start(poll)
 
+    @property
+    def questions(self) -> list[int]:
+        """The offsets from which a poll would explain something."""
+        return [0] if self._missing else []
+
     def settle(self, end: int | None) -> None:
         """Judge what had to wait for later answers, and charge what none has explained."""
         for missing in self._missing:
-            rule = "POLL-IDX-START" if (missing.low, missing.high) == (0, 1) else "RING-WINDOW-KEPT"
+            if self._story.is_hole(missing.low, missing.high):
+                continue  # no answer has ever shown them: that is charged as such
+            rule = "RING-WINDOW-KEPT"
+            if missing.early:
+                at_start = (missing.low, missing.high) == (0, 1)
+                rule = "POLL-IDX-START" if at_start else "POLL-OFFSET-COMPLETE"
             self._charges.breach(
                 rule,
                 "the first event of an answer",
@@ -164,7 +175,8 @@ class OffsetRules:
                 poll.exchange,
             )
         elif poll.first > lowest:
-            self._missing.append(_Missing(lowest, poll.first, poll.exchange))
+            early = end <= self._ring // 2
+            self._missing.append(_Missing(lowest, poll.first, poll.exchange, early))
         elif poll.asked <= oldest:
             # All that is kept was asked for, and all of it came.
             self._charges.held("RING-WINDOW-KEPT")
@@ -265,7 +277,7 @@ class OffsetRules:
                 self._charges.held("RING-WINDOW-START-TRUE")
             if self._claimed_window is None or said > self._claimed_window.start:
                 self._claimed_window = _Window(said, by)
-        if poll.events and poll.asked < poll.first:
+        if poll.events and poll.asked < poll.first and poll.end > self._ring:
             seen = self._seen_window
             if seen is None or poll.first > seen.start:
                 self._seen_window = _Window(poll.first, by)

@@ -99,10 +99,23 @@ class Story:
         # The reader sees the gap by the idx that comes next.
         self._read_up_to = max(self._read_up_to, up_to)
 
-    def settle(self) -> None:
-        """Judge what only the whole life of the task shows."""
+    @property
+    def questions(self) -> list[int]:
+        """The offsets from which a poll would explain something: a hole may be one now and then."""
+        return [idx for idx in self._holes if idx not in self._events][:3]
+
+    def is_hole(self, low: int, high: int) -> bool:
+        """Tell whether answers had events around each idx from LOW to HIGH - 1, but never these."""
+        return all(idx in self._holes and idx not in self._events for idx in range(low, high))
+
+    def settle(self, oldest: int) -> None:
+        """Judge what only the whole life of the task shows.
+
+        Args:
+            oldest: The first event that is still kept: what was before it may have been there.
+        """
         for idx, exchange in self._holes.items():
-            if idx not in self._events:
+            if idx not in self._events and idx >= oldest:
                 self._charges.breach(
                     "POLL-IDX-STEP",
                     "an idx that no answer ever showed",

@@ -150,15 +150,27 @@ class TaskWatcher:
         pace: Pace = Pace(),
         stall: float = 60.0,
     ) -> Poll:
-        """Poll until the status is terminal, then once more for what must not come any more.
+        """Poll until the status is terminal, then for what must not come, and for it all again.
+
+        What only the whole of the polls can tell is judged by :meth:`settle`.
 
         Raises:
             TaskStalledError, NoAnswerError: see :meth:`run`.
         """
         last = self.run(_is_terminal, begin=begin, strategy=strategy, pace=pace, stall=stall)
-        self.ask(last.next_offset)
-        self.invariants.settle()
+        self.read_again(last)
         return last
+
+    def read_again(self, last: Poll) -> None:
+        """After the LAST answer ask for what must not come any more, and for all that is kept."""
+        self.ask(last.next_offset)
+        self.ask(0)
+
+    def settle(self) -> None:
+        """Judge what had to wait until no more polls come; may be called again."""
+        for offset in self.invariants.questions:
+            self.ask(offset)
+        self.invariants.settle()
 
 
 def _is_terminal(poll: Poll) -> bool:

@@ -239,6 +239,7 @@ class Agent:
         self._results = {}
 
     def _save(self, messages: Sequence[dict[str, Any]]) -> None:
+        messages = storable(messages)
         self._run.space.conversations.append(
             self._run.conversation_id,
             messages,
@@ -312,6 +313,17 @@ class Agent:
         # Chunks may come so fast that the loop never gets to deliver the cancellation.
         if self._task.cancel_requested:
             raise asyncio.CancelledError
+
+
+def storable(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return MESSAGES with "?" for half characters.
+
+    A model may send the halves of a surrogate pair in two chunks, or one alone. No file and no
+    later model call can carry such a half.
+    """
+    text = json.dumps(messages, ensure_ascii=False)
+    cleaned: list[dict[str, Any]] = json.loads(text.encode("utf-8", "replace"))
+    return cleaned
 
 
 def _cancelled_action(call: ToolCall) -> dict[str, Any]:

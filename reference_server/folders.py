@@ -135,7 +135,7 @@ class Folder:
         if entry is None:
             raise FileAbsent("there is nothing at this path")
         if not entry.is_dir:
-            raise NotAFolder("a part of the path is a file, not a folder")
+            raise NotAFolder("there is a file where a folder is needed")
         if self._descriptor is None:
             return Folder(self._path / name, None)
         try:
@@ -188,6 +188,7 @@ class Folder:
             IsAFolder, PathRefused: what lies there cannot be replaced by a file.
         """
         entry = self.find(name)
+        # Not every system says so itself: Windows calls it a lack of permission.
         if entry is not None and entry.is_dir:
             raise IsAFolder("there is a folder of this name")
         where, descriptor = self._at(name)

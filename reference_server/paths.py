@@ -5,7 +5,6 @@ import re
 import stat
 import unicodedata
 from collections.abc import Sequence
-from pathlib import Path
 
 from pollux.reference_server.storage import StorageError
 
@@ -64,24 +63,6 @@ def display(parts: Sequence[str]) -> str:
     """
     path = "/".join(parts)
     return ROOT_PREFIX + path if path.startswith(ROOT_PREFIX) else path
-
-
-def resolve(root: Path, text: str) -> Path:
-    """Return where a client's path lies below ROOT; there may be nothing there.
-
-    Raises:
-        PathRefused: by :func:`clean_relative`, or a link lies on the way. No link is ever
-            followed, not even one that stays inside.
-    """
-    path = root
-    for part in clean_relative(text):
-        path = path / part
-        try:
-            if is_link(path.lstat()):
-                raise PathRefused("the path leads through a link")
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-    return path
 
 
 def is_link(status: os.stat_result) -> bool:

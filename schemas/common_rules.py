@@ -8,6 +8,7 @@ from pollux.schemas.events import WORK_TYPES
 #: A requirement id, and what is wrong.
 Finding = tuple[str, str]
 
+_EMPTY_CHUNK = "EVENT-EMPTY-CHUNK"
 _MESSAGE_START = "EVENT-MESSAGE-START"
 _CHUNK_PLACE = "EVENT-CHUNK-PLACE"
 _FULL_CONTENT = "EVENT-FULL-CONTENT"
@@ -16,7 +17,20 @@ _TEXT_ELAPSED = "EVENT-TEXT-ELAPSED"
 _START_PREPARED = "EVENT-TOOL-START-PREPARED"
 _ANSWERED = "EVENT-TOOL-ANSWERED"
 _FAILURE_EVENT = "TASK-FAILURE-EVENT"
-_EMPTY_CHUNK = "EVENT-EMPTY-CHUNK"
+
+#: Every rule that can be found broken, and the event types without which a stream that keeps it
+#: has not shown so.
+COMMON_RULES: Mapping[str, frozenset[str]] = {
+    _EMPTY_CHUNK: frozenset({"thinking_chunk", "text_chunk"}),
+    _MESSAGE_START: frozenset({"ai_message_start"}),
+    _CHUNK_PLACE: frozenset({"thinking_chunk", "text_chunk"}),
+    _FULL_CONTENT: frozenset({"thinking_end", "text_end"}),
+    _TEXT_INDEX: frozenset({"text_chunk"}),
+    _TEXT_ELAPSED: frozenset({"text_chunk"}),
+    _START_PREPARED: frozenset({"tool_start"}),
+    _ANSWERED: frozenset({"tool_start"}),
+    _FAILURE_EVENT: frozenset({"error"}),
+}
 
 
 class CommonRules:
@@ -208,8 +222,7 @@ class _Blocks:
         self._thinking.lose()
         self._text.lose()
         self._thought = self._may_resume = False
-        self._index = None
-        self._first, self._anew = True, False
+        self._index, self._anew = None, False
 
     def finish(self) -> Finding | None:
         return self._thinking.unfinished() or self._text.unfinished()
@@ -277,7 +290,6 @@ class _Tools:
 
     def _start(self, name: str, idx: int | None) -> Finding | None:
         self._running.setdefault(name, []).append(idx)
-        self._answered.pop(name, None)
         if name in self._prepared or self._lossy:
             return None
         return _START_PREPARED, f"tool_start has the preparing_id {name!r}, which was not prepared"

@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +73,9 @@ class EventType:
 @cache
 def load_events() -> Mapping[str, EventType]:
     """Return the catalogue: the core types by name, in its order."""
-    # yaml is imported here because most who import this module never read the catalogue.
+    # Imported here because most who import this module never read the catalogue.
+    from importlib import resources
+
     import yaml
 
     text = resources.files("pollux.schemas").joinpath("events.yaml").read_text(encoding="utf-8")

@@ -7,15 +7,19 @@ Two strictnesses:
 * :attr:`Grammar.REFERENCE` also holds it to the order of the reference server
   (``reference_order``), by which no other server is judged.
 
-A decision lies in COMMON. Of a model that goes back to reasoning after it has begun its text, one
+COMMON does not ask for any order of blocks and tools among each other, nor for one end: a tool
+may be prepared before the thinking or the text before it has ended, tools may run side by side,
+and whatever the catalogue allows anywhere may come before the start or behind the end.
+
+One decision lies in it. Of a model that goes back to reasoning after it has begun its text, one
 public implementation makes a ``thinking_chunk`` behind the ``thinking_end``, without a new start.
 The contract says that chunks lie between their start and their end, and it also says that an
 implementation that interleaves as that one does is not wrong. The first is what every client may
 count on, so it is the rule; the second is said of just this server's stream, so it is the
 exception, and it is read as narrowly as that stream allows: such chunks pass while a text block
-is open that follows the thinking block in the same answer of the model, and nowhere else: not
-behind its ``text_end``, a tool or an error. A ``text_chunk`` behind its ``text_end`` is never
-right. The reference server opens a new thinking block instead.
+is open that follows the thinking block in the same answer of the model, and nowhere else, neither
+behind its ``text_end`` nor behind a tool or an error. A ``text_chunk`` behind its ``text_end`` is
+never right. The reference server opens a new thinking block instead.
 """
 
 from collections.abc import Iterable, Mapping
@@ -75,7 +79,7 @@ class StreamReader:
     def __init__(self, grammar: Grammar = Grammar.REFERENCE) -> None:
         self._common = CommonRules()
         self._order = ReferenceOrder() if grammar is Grammar.REFERENCE else None
-        self._next_idx: int | None = 0
+        self._next_idx = 0
 
     def feed(self, event: Mapping[str, Any]) -> Violation | None:
         """Take in the next event; return the first rule that it breaks."""
@@ -83,7 +87,7 @@ class StreamReader:
         if not isinstance(idx, int):
             idx = None
         else:
-            if self._next_idx is not None and idx > self._next_idx:
+            if idx > self._next_idx:
                 self.gap()
             self._next_idx = idx + 1
         kind, data = event.get("type"), event.get("data")
@@ -95,7 +99,6 @@ class StreamReader:
 
     def gap(self) -> None:
         """Note that one or more events were lost here."""
-        self._next_idx = None
         self._common.gap()
         if self._order:
             self._order.gap()

@@ -1,6 +1,7 @@
 """Plays a settled answer: the actions that send it, as a stream of chunks or as a whole."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
 from http import HTTPStatus
 
 from pollux.scripted_model.actions import Action, Cut, Send, Start, Wait, WaitForRelease, whole
@@ -49,7 +50,7 @@ def _shredded(actions: Iterable[Action], size: int) -> Iterator[Action]:
 def _http_error(error: Error) -> Iterator[Action]:
     headers: tuple[tuple[str, str], ...] = ()
     if error.retry_after_ms is not None:
-        headers = (("Retry-After", f"{error.retry_after_ms / 1000:g}"),)
+        headers = (("Retry-After", str(Decimal(error.retry_after_ms) / 1000)),)
     text = error.text if error.text is not None else _default_text(error.status)
     return error_answer(error.status, text, code=error.code, headers=headers)
 

@@ -264,9 +264,9 @@ def _once(call: Callable[[], object]) -> Callable[[], None]:
 def test_two_users_never_block_each_other(stage: Stage, judge: Judge) -> None:
     """While one user's task is live, the other one's send is accepted, and the other way round."""
     for one, other in ((stage.user, stage.other), (stage.other, stage.user)):
+        other.free()
         task = _live_task(stage, one)
         before = task.poll()
-        other.free()
         exchange = other.api.send_message(stage.short_message())
         after = task.poll()
         if exchange.status == 202:

@@ -40,8 +40,8 @@ def password_of_basic(request: Request, inner: Inner) -> Answer:
 
 
 def beginning_of_a_token(request: Request, inner: Inner) -> Answer:
-    token = (request.header("Authorization") or "").removeprefix("Bearer ")
-    if token and TOKEN.startswith(token):
+    scheme, _, token = (request.header("Authorization") or "").partition(" ")
+    if scheme == "Bearer" and token and TOKEN.startswith(token):
         request.authorize()
     return inner(request)
 

@@ -35,6 +35,12 @@ class Request:
     """A request that a twist may look at and change before the server sees it."""
 
     environ: "WSGIEnvironment"
+    body: bytes = b""
+
+    @classmethod
+    def read(cls, environ: "WSGIEnvironment") -> "Request":
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        return cls(environ, environ["wsgi.input"].read(length))
 
     @property
     def method(self) -> str:
@@ -65,17 +71,6 @@ class Request:
 
     def authorize(self, token: str = TOKEN) -> None:
         self.set_header("Authorization", f"Bearer {token}")
-
-    @property
-    def body(self) -> bytes:
-        raw: bytes = self.environ["wsgi.input"].read()
-        self.environ["wsgi.input"] = BytesIO(raw)
-        return raw
-
-    @body.setter
-    def body(self, raw: bytes) -> None:
-        self.environ["wsgi.input"] = BytesIO(raw)
-        self.environ["CONTENT_LENGTH"] = str(len(raw))
 
     @property
     def json(self) -> Any:
@@ -155,7 +150,7 @@ class _Twisted:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        answer = self._twist(Request(environ), self._inner)
+        answer = self._twist(Request.read(environ), self._inner)
         answer.drop("Content-Length")
         phrase = HTTPStatus(answer.status).phrase
         length = ("Content-Length", str(len(answer.body)))
@@ -169,7 +164,11 @@ class _Twisted:
             said[:] = [int(status.split()[0]), list(headers)]
             return lambda _: None
 
-        parts = self._app(request.environ, start)
+        # Each time anew: a twist may let the server see one request more than once.
+        environ = dict(request.environ) | {"wsgi.input": BytesIO(request.body)}
+        if request.body or environ.get("CONTENT_LENGTH"):
+            environ["CONTENT_LENGTH"] = str(len(request.body))
+        parts = self._app(environ, start)
         try:
             body = b"".join(parts)
         finally:

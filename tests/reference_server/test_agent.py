@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pollux.reference_server.agent import storable
 from tests.reference_server.conftest import Api, chunks, quoted, types
 
 TORTURE = ["Grüße ", "你", "好，", "👩‍👩‍👧", "\u0301", "\u202eabc", "\u2028", "\x00", '"\\', "<b>"]
@@ -200,3 +201,10 @@ def test_the_run_mode_decides_how_hard_the_model_thinks(
     data = api.finish(api.send(**fields)["task_id"])
     assert api.model.requests.list()[-1].reasoning_effort == effort
     assert ("thinking_chunk" in types(data)) == (effort is not None)
+
+
+def test_half_a_character_from_a_model_does_not_spoil_the_conversation() -> None:
+    message = {"role": "assistant", "content": "a\ud83d", "tool_calls": [{"id": "x\udc4b"}]}
+    assert storable([message]) == [
+        {"role": "assistant", "content": "a?", "tool_calls": [{"id": "x?"}]}
+    ]

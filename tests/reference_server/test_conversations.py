@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -334,6 +335,28 @@ def test_a_write_that_fails_changes_nothing(
     assert ids(store) == [conversation_id]
     assert store.list(1, 0)[0][0]["messages_count"] == 0
     assert list(scratch.iterdir()) == []
+
+
+def test_every_change_is_made_durable_in_the_folder(
+    store: ConversationStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.create()
+    synced: list[int] = []
+    fsync = os.fsync
+
+    def record(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", record)
+    conversation_id = store.create()
+    made = (folder / f"{conversation_id}.json").stat().st_ino
+    assert synced == [made, folder.stat().st_ino]
+    store.append(conversation_id, [])
+    changed = (folder / f"{conversation_id}.json").stat().st_ino
+    assert synced[2:] == [changed, folder.stat().st_ino]
+    store.delete(conversation_id)
+    assert synced[4:] == [folder.stat().st_ino]
 
 
 def test_listing_reads_no_file_again(

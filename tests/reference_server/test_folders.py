@@ -181,6 +181,18 @@ def test_a_file_swapped_for_a_link_is_replaced_not_followed(
     assert (root.parent / "outside" / "file").read_bytes() == b"secret"
 
 
+def test_a_folder_that_appears_after_the_look_is_not_replaced(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find_nothing_then_make(_folder: Folder, name: str) -> None:
+        (root / name).mkdir()
+
+    monkeypatch.setattr(Folder, "find", find_nothing_then_make)
+    with open_folder(root, ()) as folder, pytest.raises(IsAFolder):
+        folder.put(_temporary(root), "new")
+    assert (root / "new").is_dir()
+
+
 @needs_descriptors
 def test_a_folder_that_is_open_stays_the_same_when_its_name_is_given_away(root: Path) -> None:
     with open_folder(root, ("folder",)) as folder:

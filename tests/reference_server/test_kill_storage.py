@@ -65,7 +65,7 @@ def test_what_was_acknowledged_survives_a_kill_at_any_moment(tmp_path: Path) -> 
         assert {token: users.authenticate(token) for token in expected.tokens} == expected.tokens
     # Otherwise all of this would have shown nothing.
     assert kills_in_a_write > KILLS / 10
-    assert expected.total > KILLS * 5
+    assert expected.total > KILLS * 3
     sys.stdout.write(f"{expected.total} acknowledged, {kills_in_a_write} kills in a write\n")
 
 

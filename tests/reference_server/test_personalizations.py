@@ -17,7 +17,7 @@ from pollux.reference_server.personalizations import (
 )
 from pollux.reference_server.tools import TOOLS
 
-MODELS = ("model-a", "model-b")
+MODELS = dict.fromkeys(("model-a", "model-b"))
 DEFAULTS: dict[str, Any] = {
     "enabled": False,
     "self_identify": "",
@@ -75,6 +75,7 @@ def test_allowed_values_are_kept() -> None:
 @pytest.mark.parametrize("field", ["self_identify", "user_name", "profession", "tone"])
 def test_short_texts_are_cut_to_20_code_points(field: str) -> None:
     assert clean(**{field: "𝒳" * 21}) == {field: "𝒳" * 20}
+    assert clean(**{field: "a\ud800"}) == {field: "a\N{REPLACEMENT CHARACTER}"}
     for wrong in junk(str):
         assert clean(**{field: wrong}) == {}
 

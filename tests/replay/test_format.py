@@ -32,6 +32,11 @@ def test_a_record_survives_its_line_whatever_its_code(record: Record) -> None:
     assert parse_record(line) == record
 
 
+def test_lone_surrogates_survive() -> None:
+    record = Record(0, "e", {"content": "\ud83d"})
+    assert parse_record(record_line(record)) == record
+
+
 @given(records)
 def test_the_payload_is_handed_on_as_it_is_spelled(record: Record) -> None:
     assert json.loads(payload_bytes(record_line(record))) == record.payload

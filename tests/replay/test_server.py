@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 
 from pollux.polling.client import ApiClient
 from pollux.replay.clock import ManualClock
+from pollux.replay.conversations import ConversationBook
 from pollux.replay.errors import NotARecording
 from pollux.replay.format import Record
 from pollux.replay.play import Play
@@ -27,6 +28,7 @@ from tests.replay.support import (
     TASK_ID,
     ListSource,
     e,
+    event,
     header,
     ids,
     s,
@@ -87,7 +89,7 @@ def test_a_sent_message_starts_a_task_that_plays_the_recording(
     assert second["status"] == "running"
     assert second["events"] == [r.payload for r in short_answer() if r.code == "e"][:2]
     assert (second["next_offset"], second["window_start"]) == (2, 0)
-    assert second["updated_at"] == pytest.approx(CREATED_AT + 0.3)
+    assert second["updated_at"] == event(1, 300)["ts"]
     server.advance(10_000)
     third = poll(client, accepted["task_id"], 2)
     assert (third["status"], ids(third["events"])) == ("succeeded", [2, 3, 4, 5])
@@ -159,7 +161,7 @@ def test_a_cancelled_task_ends_as_a_server_would_end_it(tmp_path: Path) -> None:
             "task_stopped",
         ]
         assert ids(ended["events"]) == list(range(7))
-        assert ended["events"][-1]["ts"] == pytest.approx(CREATED_AT + 0.06)
+        assert ended["events"][-1]["ts"] == event(6, 60)["ts"]
         assert ended["updated_at"] >= ended["events"][-1]["ts"]
         assert client.cancel_task(task_id).status == 200
         assert poll(client, task_id) == ended
@@ -438,6 +440,20 @@ def test_old_tasks_are_forgotten_and_their_history_stays(tmp_path: Path) -> None
         assert client.poll_task(sent[2]["task_id"]).status == 200
         document = client.get_conversation(sent[0]["conversation_id"], full=True).json["data"]
         assert [message["content"] for message in document["messages"]] == ["Hello", "#0 "]
+
+
+def test_time_that_is_let_pass_adds_up(server: ReplayServer, client: ApiClient) -> None:
+    task_id = send(client)["task_id"]
+    heads = []
+    for _ in range(4):
+        server.advance(250)
+        heads.append(poll(client, task_id)["next_offset"])
+    assert heads == [1, 3, 5, 6]
+
+
+def test_ids_of_conversations_differ_even_within_a_millisecond() -> None:
+    book = ConversationBook([])
+    assert len({book.create().id for _ in range(50)}) == 50
 
 
 def test_moving_needs_a_live_task(server: ReplayServer) -> None:

@@ -19,6 +19,7 @@ from tests.replay.support import (
     PROPERTY,
     ListSource,
     e,
+    event,
     header,
     ids,
     s,
@@ -218,7 +219,7 @@ def test_a_recorder_that_joined_late_begins_with_what_it_found() -> None:
     cursor = Timeline(ListSource(records)).cursor(1000)
     cursor.advance_to(0)
     assert (ids(told(cursor)), cursor.window_start) == ([500, 501], 500)
-    assert cursor.state.updated_at == pytest.approx(CREATED_AT + 61)
+    assert cursor.state.updated_at == event(501, 61_000)["ts"]
     cursor.advance_to(39)
     assert cursor.state.head == 502
     cursor.advance_to(40)
@@ -293,7 +294,9 @@ def test_times_that_go_back_are_taken_for_those_before_them() -> None:
     cursor.advance_to(99)
     assert cursor.state.head == 0
     cursor.advance_to(100)
-    assert cursor.state.head == 3
+    assert (cursor.state.head, cursor.state.at_ms) == (3, 100)
+    cursor.seek_event(1)
+    assert cursor.state.at_ms == 100
 
 
 def test_events_that_are_told_twice_or_have_no_idx_are_not_played() -> None:
@@ -348,7 +351,7 @@ def test_what_comes_at_once_takes_a_step_of_its_own() -> None:
     for _ in range(5):
         head = cursor.state.head
         cursor.step(2)
-        told_by_step.append((ids(told(cursor)[-3:]) if cursor.state.head > head else []))
+        told_by_step.append(ids(told(cursor)[-3:]) if cursor.state.head > head else [])
     assert told_by_step == [[0, 1], [5, 6, 7], [6, 7, 8], [], []]
     assert cursor.state.gone
 
@@ -374,7 +377,7 @@ def test_a_cut_ends_the_task_until_it_is_rewound() -> None:
 
 def test_without_a_header_the_first_event_tells_the_time() -> None:
     timeline = Timeline(ListSource([e(0, 100), e(1, 150)], Header()))
-    assert timeline.created_at == pytest.approx(CREATED_AT + 0.1)
+    assert timeline.created_at == event(0, 100)["ts"]
     cursor = timeline.cursor(1000)
     cursor.advance_to(49)
     assert cursor.state.head == 1
@@ -449,3 +452,18 @@ def test_a_long_recording_is_sought_without_reading_it_all(
         cursor.seek(1500)
         assert ids(told(cursor)) == list(range(1401, 1501))
         assert reads < 300
+        reads = 0
+        other = timeline.cursor(100)
+        other.seek(1900)
+        assert ids(told(other)) == list(range(1801, 1901))
+        assert reads < 300
+
+
+def test_places_to_seek_from_stay_few_and_spread_over_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeline_module, "_STRIDE", 1)
+    monkeypatch.setattr(timeline_module, "_MOST_MARKS", 16)
+    timeline = Timeline(ListSource([e(idx, idx) for idx in range(1000)]))
+    timeline.cursor(10).advance_to(1000)
+    heads = [mark.state.head for mark in timeline._marks]
+    assert 8 <= len(heads) <= 16
+    assert max(b - a for a, b in zip([0, *heads], [*heads, 1000], strict=True)) <= 128

@@ -49,6 +49,13 @@ def numbered(events: list[Event]) -> list[Event]:
     return [{**event, "idx": idx} for idx, event in enumerate(events)]
 
 
+def with_data(word: str, at: int, **data: object) -> list[Event]:
+    """Return the stream of a word with some fields of one payload replaced."""
+    events = stream(word)
+    events[at]["data"] |= data
+    return events
+
+
 class _Teller:
     def __init__(self) -> None:
         self.chunks: dict[str, list[str]] = {"thinking": [], "text": []}

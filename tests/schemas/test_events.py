@@ -139,6 +139,15 @@ def test_no_todo_list_and_optional_fields_that_are_null_are_right() -> None:
     assert payload_problems(event("update_action", cancelled)) == []
 
 
+def test_numbers_may_be_as_low_as_their_minimum_and_written_with_a_point() -> None:
+    assert (
+        payload_problems(event("task_complete", {"total_iterations": 0, "total_tool_calls": 0.0}))
+        == []
+    )
+    assert payload_problems(event("text_chunk", {"content": "a", "index": 1.0, "elapsed": 0})) == []
+    assert payload_problems(event("text_chunk", {"content": "a", "index": 1.5, "elapsed": 0}))
+
+
 def test_all_problems_of_a_payload_are_told() -> None:
     assert len(payload_problems(event("text_chunk", {"content": 1, "index": "1"}))) == 3
 

@@ -6,7 +6,13 @@ import openai
 import pytest
 from openai.types.chat import ChatCompletionChunk
 
-from pollux.scripted_model import CLOSING_CHUNKS, FRIENDLY_CHUNKS, FRIENDLY_THINKING, auto_chunks
+from pollux.scripted_model import (
+    CLOSING_CHUNKS,
+    FRIENDLY_CHUNKS,
+    FRIENDLY_THINKING,
+    ScriptedModel,
+    auto_chunks,
+)
 from pollux.scripted_model.builder import (
     call,
     call_any,
@@ -27,7 +33,7 @@ from pollux.scripted_model.builder import (
     turn,
     usage,
 )
-from tests.scripted_model.clients import DELETE_FILE, LIST_FILES, Asking, Message, user
+from tests.scripted_model.clients import DELETE_FILE, LIST_FILES, Asking, Message, raw, user
 
 TORTURE = (
     "\N{WOMAN}\u200d\N{PERSONAL COMPUTER}",  # one emoji of two, joined
@@ -229,6 +235,12 @@ def test_error_on_the_first_tries(asking: Asking) -> None:
         assert said(asking.stream(text)) == ["well"]
     with pytest.raises(openai.RateLimitError):
         asking.whole(text)
+
+
+@pytest.mark.parametrize("seconds", ["0", "0.5", "1234.567", "86400"])
+def test_retry_after_is_sent_as_it_was_written(model: ScriptedModel, seconds: str) -> None:
+    answer = raw(model, f"pollux-script\nerror 503 retry-after {seconds}")
+    assert answer.headers["retry-after"] == seconds
 
 
 def test_error_for_ever(asking: Asking) -> None:
