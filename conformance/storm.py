@@ -14,9 +14,13 @@ from pollux.polling.client import ApiClient
 from pollux.polling.exchange import Exchange
 from pollux.polling.http import Limits
 
+#: Does one piece of work with the client it is given; False ends it.
+Work = Callable[[ApiClient], bool]
+
 _READY_SECONDS = 20.0
 _LONGEST_RAGE_SECONDS = 0.15
 _REFUSED_PAUSE_SECONDS = 0.05
+_LOOK_PAUSE_SECONDS = 0.02
 
 
 @dataclass
@@ -48,10 +52,10 @@ class Storm:
     def __init__(self, stage: Stage, server: ServerProcess) -> None:
         self._stage = stage
         self._server = server
-        self._works: list[tuple[str, Callable[[ApiClient], bool]]] = []
+        self._works: list[tuple[str, Work]] = []
         self._trails: list[Trail] = []
 
-    def worker(self, token: str, work: Callable[[ApiClient], bool]) -> None:
+    def worker(self, token: str, work: Work) -> None:
         """Have WORK repeated, with a client of its own, until it returns False."""
         self._works.append((token, work))
 
@@ -91,44 +95,43 @@ class Storm:
             CannotVerifyError: when the work does not get that far, or the server does not
                 start again.
         """
-        stage, stop = self._stage, threading.Event()
+        stage, stop, started = self._stage, threading.Event(), threading.Event()
 
         def far_enough() -> bool:
             return all(trail.acknowledged for trail in self._trails) and ready()
 
         with ThreadPoolExecutor(len(self._works) + 1) as pool:
-            futures = [pool.submit(self._repeat, stop, *work) for work in self._works]
-            far = stage.eventually(far_enough, _READY_SECONDS)
-            time.sleep(stage.random.uniform(0.0, _LONGEST_RAGE_SECONDS))
-            self._server.kill()
-            stop.set()
-            wait(futures)
-            if while_starting is not None:
-                futures.append(self._watch(pool, while_starting, stop := threading.Event()))
             try:
+                futures = [pool.submit(self._repeat, stop, *work) for work in self._works]
+                far = stage.eventually(far_enough, _READY_SECONDS)
+                time.sleep(stage.random.uniform(0.0, _LONGEST_RAGE_SECONDS))
+                self._server.kill()
+                stop.set()
+                wait(futures)
+                if while_starting is not None:
+                    futures.append(self._watch(pool, while_starting, started))
                 self._server.start()
             except LaunchError as error:
-                raise CannotVerifyError(
-                    f"the implementation was killed, and then: {error}"
-                ) from None
+                raise CannotVerifyError(f"killed, and then {error}") from None
             finally:
                 stop.set()
+                started.set()
         for future in futures:
             future.result()
         if not far:
-            raise CannotVerifyError("no save was acknowledged before the kill")
+            raise CannotVerifyError("what was to be killed in its midst was not accepted at all")
 
-    def _repeat(self, stop: threading.Event, token: str, work: Callable[[ApiClient], bool]) -> None:
+    def _repeat(self, stop: threading.Event, token: str, work: Work) -> None:
         with self._client(token) as api:
             while not stop.is_set() and work(api):
                 pass
 
     def _watch(
-        self, pool: ThreadPoolExecutor, look: Callable[[ApiClient], None], stop: threading.Event
+        self, pool: ThreadPoolExecutor, look: Callable[[ApiClient], None], started: threading.Event
     ) -> Future[None]:
         def watch() -> None:
             with self._client(self._stage.user.token) as api:
-                while not stop.is_set():
+                while not started.wait(_LOOK_PAUSE_SECONDS):
                     look(api)
                 look(api)
 

@@ -2,6 +2,8 @@
 
 import logging
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -19,6 +21,7 @@ from pollux.reference_server.http import (
     unauthorized,
 )
 from pollux.reference_server.models import ModelCatalogue, scripted_spec
+from pollux.reference_server.refusals import register_refusals
 from pollux.reference_server.routes import (
     conversations,
     files,
@@ -31,11 +34,15 @@ from pollux.reference_server.routes import (
 )
 from pollux.reference_server.services import Services
 from pollux.reference_server.spaces import UserSpaces
+from pollux.reference_server.storage import make_folders, process_lock
 from pollux.reference_server.tasks import ServerBusy, TaskRefused, TaskRegistry
 from pollux.reference_server.users import USERS_FILE, UserStore
 from pollux.schemas.openapi import API_PREFIX
 from pollux.scripted_model import ScriptedModel
-from pollux.serving import WsgiServer
+from pollux.serving import WsgiServer, serve_until_signal
+
+#: Held by the one server that works on a data folder.
+_LOCK_FILE = "server.lock"
 
 _log = logging.getLogger(__name__)
 _access = logging.getLogger("pollux.access")
@@ -81,6 +88,7 @@ def create_app(config: ServerConfig, catalogue: ModelCatalogue | None = None) ->
     app.register_error_handler(
         ServerBusy, lambda e: error_response(503, str(e), {"Retry-After": "1"})
     )
+    register_refusals(app)
     app.register_error_handler(413, _too_large)
     app.register_error_handler(HTTPException, http_exception_response)
     app.register_error_handler(Exception, _unexpected)
@@ -107,6 +115,10 @@ class ReferenceServer:
     Attributes:
         app: The Flask application.
         services: Its stores and its tasks.
+
+    Raises:
+        LockTaken: another server works on the same folder.
+        OSError: the address cannot be listened on, or the folder not be used.
     """
 
     def __init__(
@@ -117,6 +129,22 @@ class ReferenceServer:
         host: str = "127.0.0.1",
         port: int = 0,
         threads: int = 16,
+    ) -> None:
+        self._held = ExitStack()
+        make_folders(config.data_dir)
+        # A killed predecessor may need a moment to be gone.
+        self._held.enter_context(process_lock(config.data_dir / _LOCK_FILE, patience=3.0))
+        with self._held:
+            self._set_up(config, catalogue, host, port, threads)
+            self._held = self._held.pop_all()
+
+    def _set_up(
+        self,
+        config: ServerConfig,
+        catalogue: ModelCatalogue | None,
+        host: str,
+        port: int,
+        threads: int,
     ) -> None:
         self.app = create_app(config, catalogue)
         self.services = services_of(self.app)
@@ -130,10 +158,16 @@ class ReferenceServer:
         """``http://host:port``, without the prefix of the API."""
         return self.wsgi.base_url
 
+    def serve_until_signal(self, *, on_ready: Callable[[], object]) -> None:
+        """Serve in the foreground until Ctrl-C or SIGTERM; ON_READY is called once it answers."""
+        with self._held:
+            serve_until_signal(self.wsgi, on_ready=on_ready, on_stop=self.services.tasks.close)
+
     def stop(self, timeout: float = 5.0) -> None:
         """Cancel the live tasks, save their state, finish the running requests."""
-        self.services.tasks.close(timeout)
-        self.wsgi.stop(timeout)
+        with self._held:
+            self.services.tasks.close(timeout)
+            self.wsgi.stop(timeout)
 
     def __enter__(self) -> Self:
         """Start serving."""

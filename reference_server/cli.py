@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from pollux.reference_server.storage import LockTaken
 from pollux.reference_server.users import USERS_FILE, UserError, UserStore
 
 DEFAULT_DATA = Path("pollux-data")
@@ -108,7 +109,6 @@ def serve(
         url_spec,
     )
     from pollux.scripted_model import ScriptedModel
-    from pollux.serving import serve_until_signal
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
     logging.getLogger("pollux.access").setLevel(logging.WARNING if quiet else logging.INFO)
@@ -136,6 +136,10 @@ def serve(
         )
     except (ModelsFileError, UserError) as error:
         raise click.UsageError(str(error)) from None
+    except LockTaken:
+        raise click.UsageError(
+            f"another server works on {data_dir}: stop it, or choose another --data"
+        ) from None
     except OSError as error:
         raise click.UsageError(
             f"cannot serve on {host}:{port} from {data_dir}: {error.strerror or error}. "
@@ -151,7 +155,7 @@ def serve(
                 err=True,
             )
 
-    serve_until_signal(server.wsgi, on_ready=ready, on_stop=server.services.tasks.close)
+    server.serve_until_signal(on_ready=ready)
 
 
 def _greet(base_url: str, store: UserStore, demo_token: str | None, model: str) -> None:

@@ -1,6 +1,7 @@
 """Durable storage: whole files or none, one writer at a time per object, swept after a kill."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -8,6 +9,7 @@ import secrets
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -189,8 +191,12 @@ class ObjectLocks:
         return len(self._locks)
 
 
+class LockTaken(StorageError):
+    """Another process holds the lock."""
+
+
 @contextlib.contextmanager
-def process_lock(path: Path) -> Iterator[None]:
+def process_lock(path: Path, *, patience: float = 60.0) -> Iterator[None]:
     """Hold a lock that excludes threads and other processes alike.
 
     The system frees it when its holder dies, so a kill leaves nothing locked. The file
@@ -198,14 +204,32 @@ def process_lock(path: Path) -> Iterator[None]:
 
     Args:
         path: The lock file; made when it is absent.
+        patience: Seconds to wait for another holder.
+
+    Raises:
+        LockTaken: another process holds it still.
     """
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
     descriptor = os.open(path, flags, 0o600)
     try:
-        if sys.platform == "win32":
-            msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
-        else:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        deadline = time.monotonic() + patience
+        while not _try_lock(descriptor):
+            if time.monotonic() > deadline:
+                raise LockTaken(f"{path} is locked by another process")
+            time.sleep(0.01)
         yield
     finally:
         os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+            return False
+        raise
+    return True

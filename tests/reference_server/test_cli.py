@@ -77,6 +77,13 @@ def test_ctrl_c_ends_a_server_with_a_live_task_at_once_and_keeps_its_text(tmp_pa
     assert json.loads(stored.read_text())["messages"][-1]["content"] == "shown"
 
 
+def test_a_second_server_on_the_same_data_is_refused(tmp_path: Path) -> None:
+    with serving(tmp_path):
+        result = pollux("serve", "--data", str(tmp_path), "--port", "0")
+        assert result.exit_code == 2
+        assert "another server works on" in result.output
+
+
 def test_mistakes_on_the_command_line_say_what_to_do_and_exit_with_2(tmp_path: Path) -> None:
     data = ["--data", str(tmp_path / "data")]
     with socket.create_server(("127.0.0.1", 0)) as taken:

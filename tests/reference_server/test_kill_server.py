@@ -21,6 +21,7 @@ class Ledger:
     """What the server has acknowledged, and what was on its way when it was killed."""
 
     def __init__(self) -> None:
+        self.busy = threading.Event()
         self.conversations: dict[str, str] = {}
         self.tasks: list[str] = []
         # name -> the acknowledged value, then those that may have been taken without a word
@@ -68,6 +69,7 @@ def step(http: httpx.Client, ledger: Ledger, chance: random.Random) -> None:
     )  # fmt: skip
     sent = http.post("/messages", json={"message": f"{SCRIPT}\nend-script\n{tone}"})
     if sent.status_code == 202:
+        ledger.busy.set()
         ledger.tasks.append(sent.json()["task_id"])
         ledger.conversations[sent.json()["conversation_id"]] = tone
     else:
@@ -118,8 +120,11 @@ def test_what_was_acknowledged_survives_fifty_kills(tmp_path: Path) -> None:
         for kill in range(KILLS):
             url = zygote.start(tmp_path)
             worker = threading.Thread(target=work, args=(url, token, ledger, kill))
+            ledger.busy.clear()
             worker.start()
-            pause.wait(0.02 + chance.random() * 0.15)
+            # However slow the machine: a task is running when the blow falls.
+            assert ledger.busy.wait(60)
+            pause.wait(chance.random() * 0.08)
             zygote.kill()
             worker.join(20)
             assert not worker.is_alive()
@@ -128,5 +133,5 @@ def test_what_was_acknowledged_survives_fifty_kills(tmp_path: Path) -> None:
             with httpx.Client(base_url=f"{url}/api/v1", headers=headers, timeout=20) as http:
                 judge(http, ledger)
             zygote.kill()
-    assert len(ledger.tasks) > KILLS / 2
+    assert len(ledger.tasks) >= KILLS
     assert len(ledger.files) == 6

@@ -1,0 +1,110 @@
+"""Faults of cancelling (api_v1 2.3, "Cancel")."""
+
+import time
+from typing import Any
+
+from flask import Response, request
+
+from pollux.conformance.mutants.mutant import Patch, mutant
+from pollux.reference_server import agent, config, tasks
+from pollux.reference_server.http import ApiError
+
+
+def _cancels() -> bool:
+    return request.method == "POST" and request.path.endswith("/cancel")
+
+
+@mutant("CANCEL-LIVE", "CANCEL-TERMINAL", "CANCEL-REPEATED")
+def cancel_is_answered_with_202(patch: Patch) -> None:
+    """A cancel is answered with 202, as if it were done later."""
+
+    @patch.response
+    def change(response: Response) -> Response:
+        if _cancels() and response.status_code == 200:
+            response.status_code = 202
+        return response
+
+
+@mutant("CANCEL-ENDS", "CANCEL-ENDS-WAITING", "CANCEL-ENDS-RETRYING")
+def cancel_waits_for_the_model(patch: Patch) -> None:
+    """A cancel takes effect only when the model sends its next chunk."""
+
+    @patch.wrap(tasks.Task, "on_cancel")
+    def on_cancel(_original: Any, _self: tasks.Task, _interrupt: Any) -> None:
+        return None
+
+
+@mutant("CANCEL-ENDS-RIGHT-AFTER-SEND", upstream=("H-06",))
+def cancel_right_after_the_send_is_lost(patch: Patch) -> None:
+    """A cancel in the first moments of a task has no effect; a later one has."""
+
+    @patch.wrap(tasks.Task, "cancel")
+    def cancel(original: Any, self: tasks.Task) -> None:
+        if time.time() - self.created_at > 0.05:
+            original(self)
+
+
+@mutant("CANCEL-ENDS-RETRYING")
+def cancel_waits_for_the_next_try(patch: Patch) -> None:
+    """The pause before a failed model call is made again cannot be interrupted."""
+
+    @patch.wrap(config.RetryPolicy, "delay")
+    def delay(_original: Any, _self: Any, _attempt: int, _retry_after: Any) -> float:
+        time.sleep(20)
+        return 0.0
+
+
+@mutant("CANCEL-TERMINAL")
+def cancel_of_a_finished_task_is_a_conflict(patch: Patch) -> None:
+    """Cancelling a task that has ended is refused with 409."""
+
+    @patch.wrap(tasks.Task, "cancel")
+    def cancel(original: Any, self: tasks.Task) -> None:
+        if self.status.terminal:
+            raise ApiError(409, "the task has ended")
+        original(self)
+
+
+@mutant("CANCEL-TERMINAL-NO-EFFECT", upstream=("H-05",))
+def cancel_touches_a_finished_task(patch: Patch) -> None:
+    """Cancelling a task that has ended changes its ``updated_at``."""
+
+    @patch.wrap(tasks.Task, "cancel")
+    def cancel(original: Any, self: tasks.Task) -> None:
+        original(self)
+        if self.status.terminal:
+            self._updated_at = time.time()
+
+
+@mutant("CANCEL-REPEATED")
+def cancel_a_second_time_is_a_conflict(patch: Patch) -> None:
+    """A second cancel of a task that is still live is refused with 409."""
+
+    @patch.wrap(tasks.Task, "cancel")
+    def cancel(original: Any, self: tasks.Task) -> None:
+        if self.cancel_requested:
+            raise ApiError(409, "the task is being cancelled")
+        original(self)
+
+
+@mutant("CANCEL-UNKNOWN")
+def cancel_of_anything_succeeds(patch: Patch) -> None:
+    """Cancelling a task that does not exist is answered with 200."""
+
+    @patch.response
+    def change(response: Response) -> Response:
+        if _cancels() and response.status_code == 404:
+            response.status_code = 200
+            response.set_data(b'{"success":true}')
+        return response
+
+
+@mutant("CANCEL-ENDS-WITH-TOOLS")
+def cancel_does_not_reach_the_tools(patch: Patch) -> None:
+    """A cancel between two tool calls is noticed only when all of them have been made."""
+
+    @patch.wrap(agent.Agent, "_use_tool")
+    async def use_tool(original: Any, self: agent.Agent, *args: Any) -> None:
+        for _ in range(100):
+            time.sleep(0.05)
+        await original(self, *args)

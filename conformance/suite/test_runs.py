@@ -1,0 +1,338 @@
+"""What a task does with its settings, and that it needs nobody's connection (api_v1 2.2)."""
+
+import http.client
+import json
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from pollux.conformance.check import verifies
+from pollux.conformance.judge import Judge
+from pollux.conformance.stage import Stage, Task, User
+from pollux.conformance.stored import messages_of, said, since_last_user
+from pollux.polling.exchange import Exchange
+from pollux.polling.http import PREFIX, segment
+from pollux.scripted_model.builder import call_any, error, hold, say, script, turn
+
+_DEFAULT_ITERATIONS = 100
+_SOON_SECONDS = 20.0
+
+
+# -- max_iterations ---------------------------------------------------------------------
+
+
+@verifies(
+    "SEND-MAX-ITERATIONS-LIMIT", "SEND-MAX-ITERATIONS-ENDS", needs=["scripted-model", "tools"]
+)
+def test_a_task_makes_as_many_model_calls_as_it_may(stage: Stage, judge: Judge) -> None:
+    """The model asks for one more tool every time; the limit is reached exactly, and ends it."""
+    for limit in (1, 2, 5):
+        name, task = _tireless(stage, max_iterations=limit)
+        last = _watch_calls(stage, task, name, limit)
+        made = _calls(stage, judge, name)
+        judge.that(
+            "SEND-MAX-ITERATIONS-LIMIT",
+            made == limit,
+            f"the model calls of a task with max_iterations {limit}, whose model always asks "
+            "for a tool",
+            expected=str(limit),
+            got=str(made),
+            by=(task.sent, task.poll(0).exchange),
+        )
+        judge.that(
+            "SEND-MAX-ITERATIONS-ENDS",
+            last or made > limit,
+            f"a task with max_iterations {limit} that has made {made} model calls",
+            expected=f"a terminal status within {_SOON_SECONDS:g} s",
+            got=task.poll().status,
+            by=(task.sent, task.poll(0).exchange),
+        )
+        task.clear()
+
+
+@verifies("SEND-MAX-ITERATIONS-DEFAULT", needs=["scripted-model", "tools"])
+def test_a_task_makes_100_model_calls_by_default(stage: Stage, judge: Judge) -> None:
+    """Absent means 100; null is taken for absent, as far as a few calls can show."""
+    name, task = _tireless(stage)
+    _watch_calls(stage, task, name, _DEFAULT_ITERATIONS)
+    made = _calls(stage, judge, name)
+    judge.that(
+        "SEND-MAX-ITERATIONS-DEFAULT",
+        made == _DEFAULT_ITERATIONS,
+        "the model calls of a task without max_iterations, whose model always asks for a tool",
+        expected=str(_DEFAULT_ITERATIONS),
+        got=str(made),
+        by=(task.sent, task.poll().exchange),
+    )
+    task.clear()
+    name, task = _tireless(stage, max_iterations=None)
+    few = 8
+    stage.eventually(lambda: task.poll().terminal or len(_turns(stage, name)) >= few, 15)
+    made = _calls(stage, judge, name)
+    judge.that(
+        "SEND-MAX-ITERATIONS-DEFAULT",
+        made >= few,
+        "the model calls of a task with max_iterations null, whose model always asks for a tool",
+        expected=f"{_DEFAULT_ITERATIONS} in the end",
+        got=f"{made}, and the task is {task.poll().status}",
+        by=(task.sent, task.poll().exchange),
+    )
+    task.clear()
+
+
+def _tireless(stage: Stage, **fields: Any) -> tuple[str, Task]:
+    """Start a task whose model always asks for one more tool; return its script's id, too."""
+    name = stage.name("script")
+    return name, stage.user.start(script(turn(call_any(), repeat=True), id=name), **fields)
+
+
+def _watch_calls(stage: Stage, task: Task, name: str, limit: int) -> bool:
+    """Watch TASK until its end, or a model call too many; tell whether it has ended."""
+    stage.eventually(
+        lambda: (
+            task.poll(task.watcher.invariants.head).terminal or len(_turns(stage, name)) > limit
+        ),
+        _SOON_SECONDS + limit / 5,
+    )
+    return task.poll(task.watcher.invariants.head).terminal
+
+
+def _turns(stage: Stage, name: str) -> set[int]:
+    """Return which turns of a script were asked for.
+
+    A retry asks for the same turn again, and so does a request that only quotes the script, in
+    order to find a title for example.
+    """
+    found = stage.model.requests.list(name)
+    return {request.turn for request in found if request.turn is not None}
+
+
+def _calls(stage: Stage, judge: Judge, name: str) -> int:
+    """Return how many model calls a task with the script NAME has made."""
+    found = stage.model.requests.list(name)
+    if found and not any(request.tool_names for request in found):
+        judge.cannot_verify("the implementation offers its model no tools")
+    return len(_turns(stage, name))
+
+
+@verifies("SEND-MAX-ITERATIONS-RETRIES", needs=["scripted-model"])
+def test_a_retry_is_no_further_iteration(stage: Stage, judge: Judge) -> None:
+    """A server that tries a failed call again does so with max_iterations 1, too."""
+    shown = []
+    for limit in (10, 1):
+        name = stage.name("script")
+        text = script(turn(error(503, times=1, retry_after=0), say("Here", " I am.")), id=name)
+        task = stage.user.start(text, max_iterations=limit)
+        last = task.end()
+        shown.append("Here I am." in "".join(task.watcher.texts("text_chunk")))
+        if not shown[0]:
+            judge.not_applicable("SEND-MAX-ITERATIONS-RETRIES", "the server does not try again")
+            return
+    judge.that(
+        "SEND-MAX-ITERATIONS-RETRIES",
+        shown[-1],
+        "a task with max_iterations 1 whose model call fails once",
+        expected="a second try, as with max_iterations 10",
+        got=f"{last.status}, error {last.data.get('error')!r}",
+        by=(task.sent, last.exchange),
+    )
+
+
+# -- prompt and personalization ---------------------------------------------------------
+
+
+@verifies("SEND-PROMPT-PRECEDENCE", needs=["scripted-model"])
+def test_the_prompt_of_a_send_wins_over_that_of_the_conversation(
+    stage: Stage, judge: Judge
+) -> None:
+    """Both are seen in what the model is told; without either it is told neither."""
+
+    def save(name: str, mark: str) -> Exchange:
+        return stage.user.api.save_prompt(name, f"Remember the word {mark}.")
+
+    _judge_precedence(stage, judge, "prompt", save)
+
+
+@verifies("SEND-PERSONALIZATION-PRECEDENCE", needs=["scripted-model"])
+def test_the_personalization_of_a_send_wins_over_that_of_the_conversation(
+    stage: Stage, judge: Judge
+) -> None:
+    """Both are seen in what the model is told; without either it is told neither."""
+
+    def save(name: str, mark: str) -> Exchange:
+        fields = ("self_identify", "user_name", "profession", "tone")
+        content = {"enabled": True, **dict.fromkeys(fields, mark), "considerations": [mark]}
+        return stage.user.api.save_personalization(name, content)
+
+    _judge_precedence(stage, judge, "personalization", save)
+
+
+def _judge_precedence(
+    stage: Stage, judge: Judge, kind: str, save: Callable[[str, str], Exchange]
+) -> None:
+    user, field = stage.user, f"{kind}_name"
+    marks = {stage.name(): f"mark{number}{stage.random.getrandbits(40):010x}" for number in "12"}
+    for name, mark in marks.items():
+        saved = save(name, mark)
+        judge.require(
+            f"{kind.upper()}-SAVE-SHAPE",
+            saved.ok,
+            f"saving a {kind}",
+            expected="200",
+            got=saved.summary,
+            by=saved,
+        )
+    own, other = marks
+    made = [user.api.create_conversation({field: own}) for _ in range(2)]
+    for exchange in made:
+        judge.require(
+            "CONV-CREATE-NAMES",
+            exchange.ok,
+            f"creating a conversation with a saved {kind}",
+            expected="200",
+            got=exchange.summary,
+            by=exchange,
+        )
+        user.made(str(exchange.payload.get("conversation_id")))
+    places = [{"conversation_id": exchange.payload.get("conversation_id")} for exchange in made]
+    rows: list[tuple[str, dict[str, Any], set[str]]] = [
+        (f"that names a {kind}", {field: other}, {other}),
+        (f"in a conversation with a {kind}", places[0], {own}),
+        (f"that names another {kind} than its conversation", {**places[1], field: other}, {other}),
+        (f"without any {kind}", {}, set()),
+    ]
+    for what, fields, expected in rows:
+        sent, told = _told(stage, judge, **fields)
+        found = {name for name, mark in marks.items() if mark in told}
+        if kind == "personalization" and expected and not found and fields == {field: other}:
+            judge.cannot_verify("the model is told nothing of an enabled personalization")
+        judge.that(
+            f"SEND-{kind.upper()}-PRECEDENCE",
+            found == expected,
+            f"what the model is told in the task of a send {what}",
+            expected=", ".join(map(marks.__getitem__, expected)) or "neither of two marks",
+            got=", ".join(sorted(map(marks.__getitem__, found))) or "neither of two marks",
+            by=sent,
+        )
+
+
+def _told(stage: Stage, judge: Judge, **fields: Any) -> tuple[Exchange, str]:
+    """Run a task with these FIELDS; return its send, and all that its model was told."""
+    name = stage.name("script")
+    task = stage.user.start(script(turn(say("ok")), id=name), **fields)
+    task.end()
+    found = stage.model.requests.list(name)
+    if not found:
+        judge.cannot_verify("the scripted model was not asked for an answer")
+    return task.sent, json.dumps([list(request.messages) for request in found])
+
+
+# -- connections ------------------------------------------------------------------------
+
+
+@verifies("TASK-RUNS-UNPOLLED")
+def test_a_task_goes_on_when_nobody_polls_it(stage: Stage, judge: Judge) -> None:
+    """The first poll comes when the whole answer is in the conversation, and shows the end."""
+    text = script(turn(say(200))) if stage.scripted else None
+    task = stage.user.start(text)
+    written, reading = _is_written(stage, stage.user, task.conversation_id)
+    judge.that(
+        "TASK-RUNS-UNPOLLED",
+        written,
+        "the conversation of a task that nobody polls",
+        expected="the answer of the assistant in the end",
+        got=f"{len(messages_of(reading))} messages, none of the assistant",
+        by=(task.sent, reading),
+    )
+    last = task.end()
+    judge.that(
+        "TASK-RUNS-UNPOLLED",
+        last.status == "succeeded" or not stage.scripted,
+        "the end of a task that was not polled for a while",
+        expected="succeeded",
+        got=f"{last.status}, error {last.data.get('error')!r}",
+        by=(task.sent, last.exchange),
+    )
+
+
+def _is_written(stage: Stage, user: User, conversation_id: str) -> tuple[bool, Exchange]:
+    """Wait for an answer of the assistant; tell whether it came, and the last reading."""
+    readings: list[Exchange] = []
+
+    def answered() -> bool:
+        readings[:] = [user.api.get_conversation(conversation_id, full=True)]
+        return any(said(since_last_user(messages_of(readings[0])), "assistant"))
+
+    return stage.eventually(answered, 20 if stage.scripted else 180), readings[0]
+
+
+@verifies("TASK-SURVIVES-DISCONNECT")
+def test_a_task_survives_that_its_send_is_dropped(stage: Stage, judge: Judge) -> None:
+    """The client goes before the answer to the send has come; the task goes on."""
+    user = stage.user
+    user.free()
+    place = user.conversation()
+    name = stage.hold_name()
+    text = script(turn(say("a"), hold(name), say("b", "c")))
+    body = {"message": text if stage.scripted else stage.short_message(), "conversation_id": place}
+    connection = _request(stage, user, "POST", "/messages", body)
+    if stage.scripted:
+        if not stage.model.holds.wait_until_held(name, stage.seconds(15)):
+            judge.cannot_verify("the send did not start a task")
+    else:
+        connection.getresponse()
+    _drop(connection)
+    if stage.scripted:
+        stage.model.holds.release(name)
+    written, reading = _is_written(stage, user, place)
+    judge.that(
+        "TASK-SURVIVES-DISCONNECT",
+        written and (not stage.scripted or "abc" in said(messages_of(reading), "assistant")),
+        "the conversation of a task whose send was dropped by the client",
+        expected="the answer of the assistant in the end",
+        got=f"{said(messages_of(reading), 'assistant')}",
+        by=reading,
+    )
+
+
+@verifies("TASK-SURVIVES-DISCONNECT")
+def test_a_task_survives_that_its_polls_are_dropped(stage: Stage, judge: Judge) -> None:
+    """The client goes away in the midst of a few polls."""
+    user = stage.user
+    task = user.held(say("a")) if stage.scripted else user.start()
+    for _ in range(3):
+        _drop(_request(stage, user, "GET", f"/tasks/{segment(task.id)}?from=0"))
+    task.poll(0)
+    task.release()
+    last = task.end()
+    judge.that(
+        "TASK-SURVIVES-DISCONNECT",
+        last.status == "succeeded" or (not stage.scripted and last.status == "failed"),
+        "the end of a task of which polls were dropped by the client",
+        expected="succeeded",
+        got=f"{last.status}, error {last.data.get('error')!r}",
+        by=(task.sent, last.exchange),
+    )
+
+
+def _request(
+    stage: Stage, user: User, method: str, path: str, body: dict[str, Any] | None = None
+) -> http.client.HTTPConnection:
+    """Send a request on a connection of its own, and return that without reading an answer."""
+    parts = urlsplit(stage.target.base_url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=stage.seconds(10))
+    headers = {"Authorization": f"Bearer {user.token}", "Content-Type": "application/json"}
+    content = None if body is None else json.dumps(body).encode()
+    connection.request(method, f"{parts.path}{PREFIX}{path}", content, headers)
+    return connection
+
+
+def _drop(connection: http.client.HTTPConnection) -> None:
+    """Close a connection hard, as a crash of the client does."""
+    if connection.sock is not None:
+        linger = struct.pack("ii", 1, 0)
+        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    connection.close()
