@@ -21,6 +21,7 @@ lint: $(STAMP)
 
 types: $(STAMP)
 	$(BIN)/mypy
+	$(BIN)/mypy tests benchmarks
 	$(BIN)/pyright
 
 $(STAMP): pyproject.toml constraints.txt

@@ -161,15 +161,19 @@ class FileArea:
         )
         return rows_of(exchange)
 
-    def fetch(self, path: str) -> Exchange:
+    def fetch(self, path: str, requirement: str = "FILE-DOWNLOAD-ATTACHMENT") -> Exchange:
         """Download a file that must be there.
+
+        Args:
+            path: Its path.
+            requirement: What it is charged to when it does not come.
 
         Raises:
             CannotVerifyError: when it does not come.
         """
         exchange = self.user.api.download_file(path)
         self.judge.require(
-            "FILE-DOWNLOAD-ATTACHMENT",
+            requirement,
             exchange.status == 200,
             "the download of a file that is there",
             expected="200",

@@ -54,10 +54,23 @@ _RECORDER = "pollux-recorder"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker."""
+    """Register the marker, and refuse what cannot work."""
+    if config.getoption("numprocesses", None):
+        _refuse_shared(config)
     config.addinivalue_line(
         "markers", "pollux_check(*requirements, needs=()): verifies these requirements of API v1"
     )
+
+
+def _refuse_shared(config: pytest.Config) -> None:
+    """Workers of pytest-xdist may share neither a user, who has one task at a time, nor a log."""
+    for option in ("url", "log", "report", "model_listen"):
+        if config.getoption(f"pollux_{option}"):
+            name = option.replace("_", "-")
+            raise pytest.UsageError(
+                f"--pollux-{name} cannot be used with -n: each worker starts a server of its own "
+                "(--pollux-reference or --pollux-start)"
+            )
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,7 +1,7 @@
 """Runs the checks in a pytest of their own, away from the user's configuration and plugins."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
 
@@ -29,10 +29,18 @@ _LEFT_OUT = (
 )
 
 
-def run_checks(plan: Plan, log: EventLog, *, suite: str = SUITE) -> None:
+def run_checks(
+    plan: Plan, log: EventLog, *, suite: str = SUITE, modules: Sequence[str] = ()
+) -> None:
     """Run the checks of the package SUITE; everything that comes of it goes into LOG.
 
     A Ctrl-C ends the run early; the log then holds what was measured, and says so.
+
+    Args:
+        plan: What is judged, and how.
+        log: Takes the events of the run.
+        suite: A package of checks.
+        modules: Only these modules of it; none means all.
     """
     with resources.as_file(resources.files(suite)) as folder:
         arguments = [
@@ -46,7 +54,8 @@ def run_checks(plan: Plan, log: EventLog, *, suite: str = SUITE) -> None:
             "--config-file",
             os.devnull,
             "--pyargs",
-            suite,
+            *(f"{suite}.{module}" for module in modules),
+            *(() if modules else (suite,)),
         ]
         recorder = Recorder(plan, log)
         with _without_foreign_settings():

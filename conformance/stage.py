@@ -287,8 +287,7 @@ class User:
             if time.monotonic() > deadline:
                 pulse.stuck(self.token)
                 raise CannotVerifyError(
-                    f"the user {self.label} is busy with a task that this check has not started",
-                    "SEND-AFTER-END",
+                    f"the user {self.label} is busy with a task that this check has not started"
                 )
             time.sleep(0.05)
 

@@ -277,7 +277,7 @@ class OffsetRules:
                 self._charges.held("RING-WINDOW-START-TRUE")
             if self._claimed_window is None or said > self._claimed_window.start:
                 self._claimed_window = _Window(said, by)
-        if poll.events and poll.asked < poll.first and poll.end > self._ring:
+        if poll.events and poll.asked < poll.first == poll.end - self._ring:
             seen = self._seen_window
             if seen is None or poll.first > seen.start:
                 self._seen_window = _Window(poll.first, by)

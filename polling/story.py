@@ -16,7 +16,6 @@ _OWN_RULES = frozenset(
         "POLL-TS-AFTER-CREATED",
         "POLL-UPDATED-AT",
         "TASK-FAILURE-EVENT",
-        "EVENT-TERMINAL-EVENT-MATCHES",
     }
 )
 
@@ -134,7 +133,8 @@ class Story:
         self._reader = None
         kinds = {event["type"] for event in self._events.values()}
         seen = [rule for rule, types in _GRAMMAR.items() if kinds.intersection(types)]
-        seen.append("TASK-FAILURE-EVENT" if status == "failed" else "EVENT-TERMINAL-EVENT-MATCHES")
+        if status == "failed":
+            seen.append("TASK-FAILURE-EVENT")
         for rule in seen:
             if rule not in self._misread:
                 self._charges.held(rule)

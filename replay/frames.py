@@ -100,6 +100,7 @@ class Scan:
             difference.
         begun: Whether there was an event.
         evicted: Whether the next event stands behind a gap of evicted events.
+        ended: Whether the trailer was read: nothing can come any more.
     """
 
     place: int | None = None
@@ -110,6 +111,7 @@ class Scan:
     lag_ms: int | None = None
     begun: bool = False
     evicted: bool = False
+    ended: bool = False
 
 
 class FrameReader:
@@ -143,6 +145,9 @@ class FrameReader:
             scan.place = placed.end
             scan.read += 1
             scan.arrival_ms += record.delta_ms
+            if record.code == Code.TRAILER:
+                scan.ended = True
+                return
             if not isinstance(payload, dict):
                 continue
             if record.code == Code.EVENT:

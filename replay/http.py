@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
 _log = logging.getLogger(__name__)
+_ONLY = "a replay has messages, tasks, conversations, models and health, and nothing at this path"
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
@@ -133,7 +134,8 @@ def _refused(error: Refused) -> Response:
 
 
 def _http_exception(error: HTTPException) -> Response:
-    response = failure(error.code or 400, error.description or error.name)
+    message = _ONLY if error.code == 404 else error.description or error.name
+    response = failure(error.code or 400, message)
     for name, value in error.get_headers():
         if name.lower() not in ("content-type", "content-length"):
             response.headers[name] = value

@@ -20,7 +20,9 @@ def shown(console: Console) -> Iterator[Callable[[Progress], None]]:
         console: Where it is shown.
     """
     if not console.is_terminal:
-        yield PlainLines(lambda line: console.print(line, markup=False, highlight=False))
+        yield PlainLines(
+            lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True)
+        )
         return
     with console.status("waiting for the server") as status:
         yield lambda progress: status.update(escape(describe(progress)))

@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -12,26 +12,16 @@ from pollux import __version__
 from pollux.polling.client import ApiClient
 from pollux.polling.exchange import Exchange
 from pollux.polling.http import Limits
-from pollux.replay.errors import RecorderError, RecordingCutOff
-from pollux.replay.format import (
-    FORMAT_VERSION,
-    VANISHED,
-    Code,
-    Deltas,
-    Header,
-    LineError,
-    Record,
-    loads,
-    number,
-)
-from pollux.replay.intake import BadAnswer, Entry, Intake
+from pollux.replay.answers import data_of, kind_of
+from pollux.replay.beginning import Beginning, Task
+from pollux.replay.errors import RecordingCutOff
+from pollux.replay.format import FORMAT_VERSION, VANISHED, Code, Deltas, Header, Record
+from pollux.replay.intake import BadAnswer, Entry
 from pollux.replay.interrupts import Interrupts
 from pollux.replay.pace import Pace, Patience, retry_after_seconds
 from pollux.replay.redaction import Secrets
 from pollux.replay.writer import RecordingWriter
 
-_LATER = frozenset({429, 503})
-_SHORT_TIMEOUT = 5.0
 _LONGEST_DETAIL = 300
 
 
@@ -111,16 +101,6 @@ class Options:
     force: bool = False
 
 
-@dataclass
-class _Task:
-    """The task that is recorded, as the first answer told it."""
-
-    task_id: str
-    conversation_id: str | None
-    intake: Intake = field(default_factory=Intake)
-    entries: list[Entry] = field(default_factory=list)
-
-
 def record(
     base_url: str,
     token: str,
@@ -184,37 +164,41 @@ class _Recorder:
         self._patience = Patience(options.patience)
 
     def run(self, task_id: str | None, request: Mapping[str, Any] | None) -> RecordingResult:
-        header: dict[str, Any] = {
+        beginning = Beginning(self._client, self._pace, self._patience)
+        context = beginning.context(request)
+        task = beginning.send(request) if request is not None else beginning.join(str(task_id))
+        header = {**self._header(task), "request": request and dict(request), **context}
+        try:
+            return self._finish(task, self._stream(task, Header(header)))
+        except OSError as error:
+            raise RecordingCutOff(self._writer.path, error) from error
+
+    def _header(self, task: Task) -> dict[str, Any]:
+        title = self._options.title
+        return {
             "taskcast": FORMAT_VERSION,
             "recorded_at": round(self._began_at, 3),
             "recorder": f"pollux {__version__}",
             "source": {"base_url": self._options.source or _bare(self._client.base_url)},
+            **({} if title is None else {"title": title}),
+            "task": {
+                "task_id": task.task_id,
+                "conversation_id": task.conversation_id,
+                "created_at": task.intake.created_at,
+            },
         }
-        if self._options.title is not None:
-            header["title"] = self._options.title
-        context = self._context(request)
-        task = self._attach(task_id) if request is None else self._send(request)
-        header["task"] = {
-            "task_id": task.task_id,
-            "conversation_id": task.conversation_id,
-            "created_at": task.intake.created_at,
-        }
-        header["request"] = None if request is None else dict(request)
-        self._writer.begin(Header({**header, **context}))
-        try:
-            return self._finish(task, self._stream(task))
-        except OSError as error:
-            raise RecordingCutOff(self._writer.path, error) from error
 
-    def _stream(self, task: _Task) -> str:
+    def _stream(self, task: Task, header: Header) -> str:
         """Write all that the server tells and return why there is no more."""
         try:
+            with self._interrupts.held_back():
+                self._writer.begin(header)
             self._write(task.entries)
             return self._follow(task)
         except KeyboardInterrupt:
             return "interrupted"
 
-    def _finish(self, task: _Task, reason: str) -> RecordingResult:
+    def _finish(self, task: Task, reason: str) -> RecordingResult:
         result = self._result(task, reason)
         with contextlib.suppress(KeyboardInterrupt), self._interrupts.held_back():
             self._writer.finish(
@@ -227,84 +211,9 @@ class _Recorder:
         self._tell(task, over=reason)
         return result
 
-    # -- the beginning ------------------------------------------------------------------
-
-    def _context(self, request: Mapping[str, Any] | None) -> dict[str, Any]:
-        """Return what a replay of this task can tell besides its events, as far as it is told."""
-        found = {}
-        models = self._client.request(
-            "GET", "/models", operation="listModels", timeout=_SHORT_TIMEOUT
-        )
-        if not models.answered and not _timed_out(models):
-            raise RecorderError(f"{self._client.base_url} cannot be reached: {models.error}")
-        if models.ok and isinstance(models.payload.get("items"), list):
-            found["models"] = models.payload["items"]
-        conversation_id = (request or {}).get("conversation_id")
-        if isinstance(conversation_id, str):
-            stored = self._client.get_conversation(conversation_id, full=True)
-            if stored.ok and isinstance(stored.payload.get("data"), dict):
-                found["conversation"] = stored.payload["data"]
-        return found
-
-    def _send(self, request: Mapping[str, Any]) -> _Task:
-        def send() -> Exchange:
-            return self._client.request(
-                "POST", "/messages", operation="sendMessage", body=dict(request)
-            )
-
-        answer = self._first_answer(send, again=_LATER)
-        if answer.status == 409:
-            raise RecorderError(
-                f"a task of this user is live ({answer.summary}): "
-                "record that one with --task ID, or wait until it has ended"
-            )
-        payload = answer.payload
-        task_id, status = payload.get("task_id"), payload.get("status")
-        if answer.status != 202 or not isinstance(task_id, str) or not isinstance(status, str):
-            raise RecorderError(f"the message was not accepted: {answer.summary}")
-        conversation_id = payload.get("conversation_id")
-        task = _Task(task_id, conversation_id if isinstance(conversation_id, str) else None)
-        created_at = number(payload.get("created_at"))
-        task.entries = task.intake.accepted(status, created_at or self._began_at)
-        return task
-
-    def _attach(self, task_id: str | None) -> _Task:
-        task = _Task(str(task_id), None)
-
-        def poll() -> Exchange:
-            return self._client.poll_task(task.task_id, 0)
-
-        answer = self._first_answer(poll, again=_LATER | {500, 502, 504})
-        if answer.status == 404:
-            raise RecorderError(f"the server knows no task {task.task_id} of this user")
-        if answer.status != 200:
-            raise RecorderError(f"the task cannot be polled: {answer.summary}")
-        try:
-            task.entries = task.intake.answered(0, _data(answer), answer.elapsed_ms)
-        except BadAnswer as error:
-            raise RecorderError(f"the answer to the first poll is no task: {error}") from None
-        return task
-
-    def _first_answer(
-        self, ask: Callable[[], Exchange], *, again: frozenset[int] | set[int]
-    ) -> Exchange:
-        """Ask until there is an answer that a later try would not change."""
-        while True:
-            answer = ask()
-            if answer.status in (401, 403):
-                raise RecorderError(f"the token is refused: {answer.summary}")
-            if answer.answered and answer.status not in again:
-                self._patience.answered()
-                return answer
-            told = retry_after_seconds(answer.header("retry-after"))
-            wait = self._pace.after_failure(told)
-            if not answer.answered or self._patience.over(wait, told):
-                raise RecorderError(f"{self._client.base_url} does not answer: {answer.summary}")
-            time.sleep(wait)
-
     # -- the stream ---------------------------------------------------------------------
 
-    def _follow(self, task: _Task) -> str:
+    def _follow(self, task: Task) -> str:
         """Poll to the end and return why it is one."""
         intake = task.intake
         pause, trouble = 0.0, None
@@ -332,18 +241,18 @@ class _Recorder:
             if self._patience.over(pause, told):
                 return "unreachable"
 
-    def _take(self, task: _Task, answer: Exchange) -> str | None:
+    def _take(self, task: Task, answer: Exchange) -> str | None:
         """Write what ANSWER told; return None, or the kind of anomaly when it told nothing."""
         offset = task.intake.head
         if answer.status == 200:
             try:
-                self._write(task.intake.answered(offset, _data(answer), answer.elapsed_ms))
+                self._write(task.intake.answered(offset, data_of(answer), answer.elapsed_ms))
             except BadAnswer as error:
                 kind, detail = "body", str(error)
             else:
                 return None
         else:
-            kind, detail = _kind(answer), answer.summary
+            kind, detail = kind_of(answer), answer.summary
         payload: dict[str, Any] = {"kind": kind, "detail": detail[:_LONGEST_DETAIL], "from": offset}
         if answer.answered:
             payload["status"] = answer.status
@@ -363,7 +272,7 @@ class _Recorder:
 
     # -- telling ------------------------------------------------------------------------
 
-    def _tell(self, task: _Task, *, trouble: str | None = None, over: str | None = None) -> None:
+    def _tell(self, task: Task, *, trouble: str | None = None, over: str | None = None) -> None:
         counts = self._writer.counts
         self._on_progress(
             Progress(
@@ -377,7 +286,7 @@ class _Recorder:
             )
         )
 
-    def _result(self, task: _Task, reason: str) -> RecordingResult:
+    def _result(self, task: Task, reason: str) -> RecordingResult:
         counts = self._writer.counts
         return RecordingResult(
             path=self._writer.path,
@@ -391,30 +300,6 @@ class _Recorder:
             anomalies=counts.get(Code.ANOMALY, 0),
             seconds=time.monotonic() - self._began,
         )
-
-
-def _data(answer: Exchange) -> Any:
-    try:
-        payload = loads(answer.body)
-    except LineError:
-        raise BadAnswer("the body is not JSON") from None
-    if not isinstance(payload, dict) or payload.get("success") is not True:
-        raise BadAnswer("the answer is no object with 'success': true")
-    return payload.get("data")
-
-
-def _kind(answer: Exchange) -> str:
-    if _timed_out(answer):
-        return "timeout"
-    if not answer.answered:
-        return "connection"
-    if answer.status == 404 and answer.payload.get("success") is False:
-        return VANISHED
-    return "refused" if answer.status in (401, 403) else "status"
-
-
-def _timed_out(answer: Exchange) -> bool:
-    return (answer.error or "").startswith("timed out")
 
 
 def _bare(url: str) -> str:

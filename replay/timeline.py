@@ -252,7 +252,8 @@ class Cursor:
             return None
         if self._next is None:
             self._next = next(self._frames, None)
-            if self._next is None:  # the end of what is written so far: look again next time
+            if self._next is None and not self._scan.ended:
+                # The end of what is written so far: look again next time.
                 self._frames = self._timeline._frames(self._scan, self._state)
         return self._next
 

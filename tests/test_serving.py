@@ -77,7 +77,10 @@ def test_stop_finishes_running_requests_and_leaves_no_thread() -> None:
     client.join(10)
     assert answers == ["hello"]
     assert set(threading.enumerate()) <= before
+    server.stop()
     WsgiServer(hello, port=server.port).start().stop()
+    WsgiServer(hello, port=server.port).stop()
+    assert set(threading.enumerate()) <= before
 
 
 def test_a_body_can_be_cut_off_in_the_middle() -> None:

@@ -238,6 +238,7 @@ def events_announce_a_title_that_is_not_kept(patch: Patch) -> None:
 @mutant("EVENT-NO-CREDENTIALS", upstream=("H-32",))
 def events_show_the_account_of_the_model(patch: Patch) -> None:
     """An ``error`` event shows the base URL and the request of the model call."""
+
     @_changed_events(patch)
     def change(kind: str, data: dict[str, Any]) -> dict[str, Any]:
         if kind == "error":

@@ -13,8 +13,18 @@ from pollux.scripted_model.builder import call_any, error, hold, say, script, tu
 _SOON_SECONDS = 10.0
 
 
-def _ends_cancelled(judge: Judge, requirement: str, task: Task, cancelled: Exchange) -> bool:
-    """Judge that TASK ends soon as canceled or stopped, and that nothing comes afterwards."""
+def _ends_cancelled(
+    judge: Judge, requirement: str, task: Task, cancelled: Exchange, *, linger: float = 0.2
+) -> bool:
+    """Judge that TASK ends soon as canceled or stopped, and that nothing comes afterwards.
+
+    Args:
+        judge: The judge of the check.
+        requirement: What the end itself is judged by.
+        task: The task.
+        cancelled: The cancel.
+        linger: Seconds in which nothing may come.
+    """
     judge.that(
         "CANCEL-LIVE",
         cancelled.status == 200,
@@ -46,8 +56,8 @@ def _ends_cancelled(judge: Judge, requirement: str, task: Task, cancelled: Excha
     # The model goes on to its end: nothing of that may be seen any more.
     task.release()
     head = task.watcher.invariants.head
-    for pause in (0.0, 0.05, 0.15):
-        time.sleep(pause)
+    for _ in range(3):
+        time.sleep(linger / 3)
         after = task.poll(head)
         judge.that(
             "POLL-TERMINAL-COMPLETE",
@@ -88,7 +98,8 @@ def test_a_task_is_cancelled_right_after_its_send(stage: Stage, judge: Judge) ->
         name = stage.hold_name()
         task = stage.user.start(script(turn(say("a"), hold(name), say(20))))
         task.hold = name
-        if not _ends_cancelled(judge, "CANCEL-ENDS-RIGHT-AFTER-SEND", task, task.cancel()):
+        cancelled, requirement = task.cancel(), "CANCEL-ENDS-RIGHT-AFTER-SEND"
+        if not _ends_cancelled(judge, requirement, task, cancelled, linger=0.03):
             break
 
 

@@ -87,7 +87,7 @@ def _downloaded(area: FileArea, name: str) -> tuple[str, Exchange] | None:
     if exchange.status in (400, 415):
         return None
     stored = area.stored(exchange, _TEXT, area.folder)
-    return stored.name, area.fetch(stored.path)
+    return stored.name, area.fetch(stored.path, "FILE-UPLOAD-KNOWN-NAME")
 
 
 def _composed(name: str | None) -> str | None:

@@ -184,7 +184,7 @@ def _content(size: int) -> bytes:
 
 def _upload(area: FileArea, name: str, size: int, *below: str) -> Exchange:
     folder = FormPart("dir", area.within(*below).encode())
-    form = (folder, FormPart("file", _content(size), name))
+    form = (FormPart("file", _content(size), name), folder)
     return area.sent(_patient(area.user, "POST", "/files/upload", "uploadFile", form=form))
 
 

@@ -77,16 +77,15 @@ def test_a_leading_user_upload_is_stripped_once(area: FileArea, judge: Judge) ->
     """What is behind it is relative to the root; a second one is a folder of that name."""
     _judge_spelling(area, judge, "FILE-PREFIX-STRIPPED", "user_upload/")
     twice = "user_upload/user_upload/" + area.folder
-    for exchange in (
-        area.user.api.list_files(twice),
-        area.user.api.download_file(f"{twice}/plain.txt"),
-    ):
+    listing = area.user.api.list_files(twice)
+    download = area.user.api.download_file(f"{twice}/plain.txt")
+    for exchange, shown in ((listing, bool(rows_of(listing))), (download, download.ok)):
         judge.that(
             "FILE-PREFIX-STRIPPED",
-            exchange.status in (400, 404),
+            not shown,
             f"{exchange.operation} with two `user_upload/` in front of a path",
-            expected="404: there is no folder user_upload in the root",
-            got=exchange.summary,
+            expected="nothing: there is no such folder in a folder user_upload of the root",
+            got=_in_short(exchange),
             by=exchange,
         )
 
@@ -142,8 +141,6 @@ def test_the_items_of_a_listing_are_what_lies_in_the_folder(area: FileArea, judg
         expected[stored.name] = (False, len(content), normal(stored.path))
     area.put("large.txt", b"12345678" * 10_000)
     expected["large.txt"] = (False, 80_000, area.within("large.txt"))
-    area.put("large.txt", b"smaller now\n")
-    expected["large.txt"] = (False, 12, area.within("large.txt"))
     for levels in (["folder"], ["folder", "deeper"], ["other.txt"]):
         area.put("inside.txt", dir=area.within(*levels))
     for name in ("folder", "other.txt"):
@@ -170,10 +167,9 @@ def test_the_items_of_a_listing_are_what_lies_in_the_folder(area: FileArea, judg
 
 @verifies("FILE-LIST-BASE", "FILE-LIST-SHAPE")
 def test_the_base_is_the_listed_folder(area: FileArea, judge: Judge) -> None:
-    """In a folder, in one below it, and however the path is spelled."""
+    """In a folder of the root, and in those below it."""
     area.put("file.txt", dir=area.within("one", "two"))
-    one = area.within("one")
-    for folder in (area.folder, one, area.within("one", "two"), f"/{one}", f"user_upload/{one}"):
+    for folder in (area.folder, area.within("one"), area.within("one", "two")):
         listing = area.user.api.list_files(folder)
         area.rows(listing)
         judge.that(

@@ -51,13 +51,13 @@ def _refused(
 def test_a_conversation_of_another_user_does_not_exist(stage: Stage, judge: Judge) -> None:
     """It is not listed, cannot be read, written to or deleted, and is afterwards as before."""
     owner, other = stage.user, stage.other
-    before = other.api.list_conversations(limit=1)
+    before = other.api.list_conversations(limit=100)
     task = owner.start()
     task.end()
     untouched = owner.conversation()
     names = [task.conversation_id, untouched]
     after = list(pages(other))
-    totals = [page.payload.get("total") for page in (before, *after)]
+    totals = [page.payload.get("total") for page in (before, after[0])]
     shown = [name for page in after for name in ids(page) if name in names]
     judge.that(
         "ISOLATION-CONVERSATION-LIST",

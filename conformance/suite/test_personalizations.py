@@ -90,7 +90,7 @@ def test_a_personalization_is_read_as_the_save_returned_it(stage: Stage, judge: 
             "auto_generate_title": False,
         },
         {"tone": "terse", "considerations": ["none"], "enabled": False},
-        {"tone": "warm", "considerations": [], "thinking_interval": 50},
+        {"tone": "warm", "considerations": [], "thinking_interval": 20},
     ]
     for content in contents:
         saved = PERSONALIZATIONS.saved(stage, name, content)
@@ -313,7 +313,7 @@ def test_the_default_run_mode_is_one_of_three_or_null(stage: Stage, judge: Judge
 @verifies("PERSONALIZATION-DEFAULT-MODEL")
 def test_the_default_model_is_one_that_the_server_has(stage: Stage, judge: Judge) -> None:
     """A listed key is kept; a key of nothing is not."""
-    listed = stage.anonymous.list_models()
+    listed = stage.user.api.list_models()
     keys = [item.get("model_key") for item in named.items_of(listed)]
     name = stage.name()
     for key in keys:

@@ -17,7 +17,9 @@ from pollux.polling.http import PREFIX, segment
 from pollux.scripted_model.builder import call_any, error, hold, say, script, turn
 
 _DEFAULT_ITERATIONS = 100
-_SOON_SECONDS = 20.0
+#: What the model says in the last call that a task may make.
+_LAST = "the last one"
+_SOON_SECONDS = 10.0
 
 
 # -- max_iterations ---------------------------------------------------------------------
@@ -29,92 +31,90 @@ _SOON_SECONDS = 20.0
 def test_a_task_makes_as_many_model_calls_as_it_may(stage: Stage, judge: Judge) -> None:
     """The model asks for one more tool every time; the limit is reached exactly, and ends it."""
     for limit in (1, 2, 5):
-        name, task = _tireless(stage, max_iterations=limit)
-        last = _watch_calls(stage, task, name, limit)
-        made = _calls(stage, judge, name)
-        judge.that(
-            "SEND-MAX-ITERATIONS-LIMIT",
-            made == limit,
-            f"the model calls of a task with max_iterations {limit}, whose model always asks "
-            "for a tool",
-            expected=str(limit),
-            got=str(made),
-            by=(task.sent, task.poll(0).exchange),
-        )
+        task, one_more = _tireless(stage, limit, max_iterations=limit)
+        ended = _watch(stage, task, one_more)
+        _judge_calls(stage, judge, "SEND-MAX-ITERATIONS-LIMIT", task, limit, one_more)
         judge.that(
             "SEND-MAX-ITERATIONS-ENDS",
-            last or made > limit,
-            f"a task with max_iterations {limit} that has made {made} model calls",
+            ended or _is_asked(stage, one_more),
+            f"a task with max_iterations {limit} that has made its last model call",
             expected=f"a terminal status within {_SOON_SECONDS:g} s",
             got=task.poll().status,
             by=(task.sent, task.poll(0).exchange),
         )
         task.clear()
+        if not ended:
+            break
 
 
 @verifies("SEND-MAX-ITERATIONS-DEFAULT", needs=["scripted-model", "tools"])
 def test_a_task_makes_100_model_calls_by_default(stage: Stage, judge: Judge) -> None:
     """Absent means 100; null is taken for absent, as far as a few calls can show."""
-    name, task = _tireless(stage)
-    _watch_calls(stage, task, name, _DEFAULT_ITERATIONS)
-    made = _calls(stage, judge, name)
-    judge.that(
-        "SEND-MAX-ITERATIONS-DEFAULT",
-        made == _DEFAULT_ITERATIONS,
-        "the model calls of a task without max_iterations, whose model always asks for a tool",
-        expected=str(_DEFAULT_ITERATIONS),
-        got=str(made),
-        by=(task.sent, task.poll().exchange),
-    )
+    rule = "SEND-MAX-ITERATIONS-DEFAULT"
+    task, one_more = _tireless(stage, _DEFAULT_ITERATIONS)
+    stage.eventually(lambda: _has_said_last(task) or task.ended, 5 * _SOON_SECONDS)
+    _watch(stage, task, one_more)
+    _judge_calls(stage, judge, rule, task, _DEFAULT_ITERATIONS, one_more)
     task.clear()
-    name, task = _tireless(stage, max_iterations=None)
-    few = 8
-    stage.eventually(lambda: task.poll().terminal or len(_turns(stage, name)) >= few, 15)
-    made = _calls(stage, judge, name)
+    task, _ = _tireless(stage, 8, max_iterations=None)
+    stage.eventually(lambda: _has_said_last(task) or task.poll().terminal, _SOON_SECONDS)
     judge.that(
-        "SEND-MAX-ITERATIONS-DEFAULT",
-        made >= few,
-        "the model calls of a task with max_iterations null, whose model always asks for a tool",
-        expected=f"{_DEFAULT_ITERATIONS} in the end",
-        got=f"{made}, and the task is {task.poll().status}",
-        by=(task.sent, task.poll().exchange),
+        rule,
+        _has_said_last(task),
+        "a task with max_iterations null, whose model asks for a tool 8 times",
+        expected="8 model calls",
+        got=f"fewer; the task is {task.poll().status}",
+        by=(task.sent, task.poll(0).exchange),
     )
     task.clear()
 
 
-def _tireless(stage: Stage, **fields: Any) -> tuple[str, Task]:
-    """Start a task whose model always asks for one more tool; return its script's id, too."""
-    name = stage.name("script")
-    return name, stage.user.start(script(turn(call_any(), repeat=True), id=name), **fields)
+def _tireless(stage: Stage, calls: int, **fields: Any) -> tuple[Task, str]:
+    """Start a task whose model asks for a tool every time, and says so in call number CALLS.
+
+    Returns:
+        The task, and the hold at which one call more than these waits.
+    """
+    one_more = stage.hold_name()
+    turns = [turn(call_any()) for _ in range(calls - 1)]
+    turns += [turn(say(_LAST), call_any()), turn(hold(one_more), say("end"))]
+    return stage.user.start(script(*turns), **fields), one_more
 
 
-def _watch_calls(stage: Stage, task: Task, name: str, limit: int) -> bool:
+def _watch(stage: Stage, task: Task, one_more: str) -> bool:
     """Watch TASK until its end, or a model call too many; tell whether it has ended."""
-    stage.eventually(
-        lambda: (
-            task.poll(task.watcher.invariants.head).terminal or len(_turns(stage, name)) > limit
-        ),
-        _SOON_SECONDS + limit / 5,
-    )
+
+    def over() -> bool:
+        return task.poll(task.watcher.invariants.head).terminal or _is_asked(stage, one_more)
+
+    stage.eventually(over, _SOON_SECONDS)
     return task.poll(task.watcher.invariants.head).terminal
 
 
-def _turns(stage: Stage, name: str) -> set[int]:
-    """Return which turns of a script were asked for.
-
-    A retry asks for the same turn again, and so does a request that only quotes the script, in
-    order to find a title for example.
-    """
-    found = stage.model.requests.list(name)
-    return {request.turn for request in found if request.turn is not None}
+def _is_asked(stage: Stage, one_more: str) -> bool:
+    return stage.model.holds.waiting(one_more) > 0
 
 
-def _calls(stage: Stage, judge: Judge, name: str) -> int:
-    """Return how many model calls a task with the script NAME has made."""
-    found = stage.model.requests.list(name)
-    if found and not any(request.tool_names for request in found):
-        judge.cannot_verify("the implementation offers its model no tools")
-    return len(_turns(stage, name))
+def _has_said_last(task: Task) -> bool:
+    task.poll(task.watcher.invariants.head)
+    return _LAST in task.watcher.texts("text_chunk")
+
+
+def _judge_calls(
+    stage: Stage, judge: Judge, requirement: str, task: Task, limit: int, one_more: str
+) -> None:
+    reached, exceeded = _has_said_last(task), _is_asked(stage, one_more)
+    kinds = {event["type"] for event in task.watcher.events}
+    if not reached and not kinds & {"tool_preparing", "tool_start", "update_action"}:
+        judge.cannot_verify("the implementation does not call tools for its model")
+    judge.that(
+        requirement,
+        reached and not exceeded,
+        f"the model calls of a task that may make {limit}, whose model always asks for a tool",
+        expected=str(limit),
+        got=f"{'more' if exceeded else limit if reached else 'fewer'}; it is {task.poll().status}",
+        by=(task.sent, task.poll(0).exchange),
+    )
 
 
 @verifies("SEND-MAX-ITERATIONS-RETRIES", needs=["scripted-model"])
@@ -235,8 +235,8 @@ def _told(stage: Stage, judge: Judge, **fields: Any) -> tuple[Exchange, str]:
 @verifies("TASK-RUNS-UNPOLLED")
 def test_a_task_goes_on_when_nobody_polls_it(stage: Stage, judge: Judge) -> None:
     """The first poll comes when the whole answer is in the conversation, and shows the end."""
-    text = script(turn(say(200))) if stage.scripted else None
-    task = stage.user.start(text)
+    _judge_kept(stage, judge)
+    task = stage.user.start(script(turn(say(200))) if stage.scripted else None)
     written, reading = _is_written(stage, stage.user, task.conversation_id)
     judge.that(
         "TASK-RUNS-UNPOLLED",
@@ -257,6 +257,21 @@ def test_a_task_goes_on_when_nobody_polls_it(stage: Stage, judge: Judge) -> None
     )
 
 
+def _judge_kept(stage: Stage, judge: Judge) -> None:
+    """See to it that a conversation shows that its task has ended: the control of the rest."""
+    task = stage.user.start()
+    last = task.end()
+    reading = stage.user.api.get_conversation(task.conversation_id, full=True)
+    judge.require(
+        "CONV-HISTORY-COMPLETE",
+        last.status != "succeeded" or any(said(messages_of(reading), "assistant")),
+        "the conversation of a task that has succeeded",
+        expected="the answer of the assistant",
+        got="none",
+        by=(task.sent, last.exchange, reading),
+    )
+
+
 def _is_written(stage: Stage, user: User, conversation_id: str) -> tuple[bool, Exchange]:
     """Wait for an answer of the assistant; tell whether it came, and the last reading."""
     readings: list[Exchange] = []
@@ -265,14 +280,14 @@ def _is_written(stage: Stage, user: User, conversation_id: str) -> tuple[bool, E
         readings[:] = [user.api.get_conversation(conversation_id, full=True)]
         return any(said(since_last_user(messages_of(readings[0])), "assistant"))
 
-    return stage.eventually(answered, 20 if stage.scripted else 180), readings[0]
+    return stage.eventually(answered, 15 if stage.scripted else 180), readings[0]
 
 
 @verifies("TASK-SURVIVES-DISCONNECT")
 def test_a_task_survives_that_its_send_is_dropped(stage: Stage, judge: Judge) -> None:
     """The client goes before the answer to the send has come; the task goes on."""
     user = stage.user
-    user.free()
+    _judge_kept(stage, judge)
     place = user.conversation()
     name = stage.hold_name()
     text = script(turn(say("a"), hold(name), say("b", "c")))
@@ -287,24 +302,26 @@ def test_a_task_survives_that_its_send_is_dropped(stage: Stage, judge: Judge) ->
     if stage.scripted:
         stage.model.holds.release(name)
     written, reading = _is_written(stage, user, place)
+    answer = "".join(said(messages_of(reading), "assistant"))
     judge.that(
         "TASK-SURVIVES-DISCONNECT",
-        written and (not stage.scripted or "abc" in said(messages_of(reading), "assistant")),
+        # What comes after the hold was said when nobody was there any more.
+        written and (not stage.scripted or "b" in answer),
         "the conversation of a task whose send was dropped by the client",
-        expected="the answer of the assistant in the end",
-        got=f"{said(messages_of(reading), 'assistant')}",
+        expected="the whole answer of the assistant in the end",
+        got=repr(answer),
         by=reading,
     )
 
 
 @verifies("TASK-SURVIVES-DISCONNECT")
 def test_a_task_survives_that_its_polls_are_dropped(stage: Stage, judge: Judge) -> None:
-    """The client goes away in the midst of a few polls."""
+    """The client goes away in the midst of a few polls, with news in them and without."""
     user = stage.user
     task = user.held(say("a")) if stage.scripted else user.start()
     for _ in range(3):
-        _drop(_request(stage, user, "GET", f"/tasks/{segment(task.id)}?from=0"))
-    task.poll(0)
+        for offset in (0, task.poll(0).end):
+            _drop(_request(stage, user, "GET", f"/tasks/{segment(task.id)}?from={offset}"))
     task.release()
     last = task.end()
     judge.that(

@@ -114,6 +114,7 @@ class WsgiServer:
             ),
             bind_socket=False,
         )
+        self._stopped = False
         self._trigger = cast(Any, self._server.trigger)
         self._thread = threading.Thread(target=self._server.run, name="wsgi", daemon=True)
         self.host = host
@@ -131,12 +132,16 @@ class WsgiServer:
         return self
 
     def stop(self, timeout: float = 5.0) -> None:
-        """Stop listening, finish the requests that have come, close every connection.
+        """Stop listening, finish the requests that have come, close every connection. Once.
 
         Args:
             timeout: Seconds to wait for running requests; what takes longer is cut off.
         """
+        if self._stopped:
+            return
+        self._stopped = True
         if not self._thread.is_alive():
+            self._dispatcher.shutdown()
             self._server.close()
             return
         deadline = time.monotonic() + timeout
@@ -233,10 +238,9 @@ def _listening_socket(host: str, port: int) -> socket.socket:
     )[0]
     sock = socket.socket(family, kind, protocol)
     try:
-        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # Windows: REUSEADDR would share the port
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        else:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # On Windows SO_REUSEADDR would let two servers share the port.
+        alone = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
+        sock.setsockopt(socket.SOL_SOCKET, alone, 1)
         sock.bind(address)
     except OSError:
         sock.close()

@@ -1,4 +1,4 @@
-"""The reference server, and servers that use the contract's freedoms, stay green."""
+"""The reference server holds everything that the checks look at."""
 
 from pollux.conformance.outcome import Outcome, Verdict
 from tests.conformance.workshop import Workshop, having, straight

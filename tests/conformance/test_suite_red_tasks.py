@@ -1,5 +1,6 @@
 """Servers that take two tasks at once, cannot be stopped, or change what the model says."""
 
+import itertools
 import json
 import threading
 import time
@@ -320,14 +321,14 @@ def composes_unicode(found: list[Data]) -> None:
 
 def merges_pairs(found: list[Data]) -> None:
     """Put each second chunk into the one before, and leave something else in its place."""
-    for first, second in zip(found, found[1:], strict=False):
+    for first, second in itertools.pairwise(found):
         if first["type"] == second["type"] == "text_chunk" and first["data"]["index"] % 2:
             first["data"]["content"] += second["data"]["content"]
             second["type"] = "x_merged"
 
 
 def merges_thoughts(found: list[Data]) -> None:
-    for first, second in zip(found, found[1:], strict=False):
+    for first, second in itertools.pairwise(found):
         if first["type"] == second["type"] == "thinking_chunk" and first["idx"] % 2:
             first["data"]["content"] += second["data"]["content"]
             second["type"] = "x_merged"

@@ -28,6 +28,18 @@ if TYPE_CHECKING:
 TOKEN = "token-of-the-first-user"
 OTHER_TOKEN = "token-of-the-second-user"
 API = "/api/v1"
+#: A small buffer runs over sooner; the checks ask the target how large it is.
+BUFFER_SIZE = 200
+#: The modules of checks that are looked at here.
+MODULES = (
+    "test_auth",
+    "test_cancel",
+    "test_envelope",
+    "test_events",
+    "test_one_task",
+    "test_polling",
+    "test_ring",
+)
 
 
 @dataclass
@@ -189,7 +201,9 @@ class Workshop:
     def __enter__(self) -> Self:
         self.model = ModelServer().start()
         config = ServerConfig(
-            data_dir=self.folder, retry=RetryPolicy(max_attempts=2, first_delay=0.02)
+            data_dir=self.folder,
+            buffer_size=BUFFER_SIZE,
+            retry=RetryPolicy(max_attempts=2, first_delay=0.02, max_delay=2.0),
         )
         self.app = create_app(config, ModelCatalogue([scripted_spec()], self.model.model))
         users = services_of(self.app).users
@@ -225,9 +239,11 @@ class Workshop:
                 profile=profile,
                 model_control=self.model.url if profile is Profile.SCRIPTED else None,
                 time_scale=time_scale,
+                buffer_size=BUFFER_SIZE,
             )
             log = EventLog()
-            run_checks(Plan(target, load_requirements(), only=only, seed=1), log)
+            plan = Plan(target, load_requirements(), only=only, seed=1)
+            run_checks(plan, log, modules=MODULES)
         return build_report(log.events)
 
 

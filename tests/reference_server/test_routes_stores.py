@@ -286,6 +286,7 @@ def test_all_of_it_is_there_after_a_restart(api: Api, server: ReferenceServer) -
         "/files",
     ]
     before = [json.loads(api.http.get(route).content) for route in routes]
+    server.stop()
     with ReferenceServer(server.services.config) as restarted:
         headers = {"Authorization": f"Bearer {api.token}"}
         with httpx.Client(base_url=f"{restarted.base_url}/api/v1", headers=headers) as client:

@@ -86,10 +86,11 @@ def test_of_many_sends_at_one_instant_exactly_one_is_accepted(tmp_path: Path) ->
 
 def test_a_refused_preparation_gives_the_place_back(tmp_path: Path) -> None:
     tasks = registry(tmp_path)
+    reserved: list[str] = []
     with pytest.raises(KeyError), tasks.reserve("ann") as slot:
-        task_id = slot.task.task_id
+        reserved.append(slot.task.task_id)
         raise KeyError
-    assert tasks.find("ann", task_id) is None
+    assert tasks.find("ann", reserved[0]) is None
     start(tasks, "ann", at_once)
 
 

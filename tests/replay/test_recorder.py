@@ -209,6 +209,27 @@ def test_a_busy_server_is_asked_again_before_the_start(path: Path) -> None:
     assert result.complete
 
 
+def test_a_task_is_joined_through_trouble(path: Path) -> None:
+    with FakeServer(words(3)) as server:
+        server.reactions.extend([cut, cut, failure(500), failure(503, Retry_After="0")])
+        result, _ = recorded(server, path, task_id=TASK_ID)
+    assert (result.complete, result.events) == (True, 3)
+
+
+def test_a_lost_message_is_not_sent_twice(path: Path) -> None:
+    with FakeServer(words(3)) as server:
+        server.send_reactions.append(cut)
+        assert "record that one with --task" in refused(path, server)
+        assert server.requests.count("POST /api/v1/messages") == 1
+
+
+def test_a_server_that_stays_busy_is_given_up(path: Path) -> None:
+    options = Options(pace=QUICK.pace, patience=0.05)
+    with FakeServer(words(3)) as server, pytest.raises(RecorderError, match="does not answer"):
+        server.send_reactions.extend([failure(503)] * 1000)
+        recorded(server, path, options)
+
+
 def test_an_existing_file_is_found_before_anything_is_sent(path: Path) -> None:
     path.write_text("precious")
     with FakeServer() as server, pytest.raises(RecordingExists):
