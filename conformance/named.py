@@ -26,7 +26,7 @@ class Kind:
         path: Where they are saved and listed, below ``/api/v1``.
         save: Saves one by name and content.
         get: Reads one.
-        list: Lists all.
+        list_all: Lists all of a user.
         content: Makes the content that stands for a text of at most 20 characters.
         told: Tells whether an answer has the content that stands for a text.
     """
@@ -36,7 +36,7 @@ class Kind:
     path: str
     save: Callable[..., Exchange]
     get: Callable[[ApiClient, str], Exchange]
-    list: Callable[[ApiClient], Exchange]
+    list_all: Callable[[ApiClient], Exchange]
     content: Callable[[str], Any]
     told: Callable[[Exchange, str], bool]
 
@@ -84,7 +84,7 @@ class Kind:
         Raises:
             CannotVerifyError: when it does not.
         """
-        exchange = self.list(stage.user.api)
+        exchange = self.list_all(stage.user.api)
         stage.judge.require(
             self.rule("LIST-SHAPE"),
             exchange.status == 200,

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
+import pytest
+
 from pollux.conformance.errors import CannotVerifyError, LaunchError
 from pollux.conformance.launch import ServerProcess
+from pollux.conformance.plugin import PLAN
 from pollux.conformance.stage import Stage
 from pollux.polling.answers import judge_answer
 from pollux.polling.client import ApiClient
@@ -21,6 +24,18 @@ _READY_SECONDS = 20.0
 _LONGEST_RAGE_SECONDS = 0.15
 _REFUSED_PAUSE_SECONDS = 0.05
 _LOOK_PAUSE_SECONDS = 0.02
+
+
+def server_of(config: pytest.Config) -> ServerProcess:
+    """Return the implementation under test, to be killed and started again.
+
+    Raises:
+        CannotVerifyError: when it is not this process that has started it.
+    """
+    process = getattr(config.stash[PLAN], "process", None)
+    if not isinstance(process, ServerProcess):
+        raise CannotVerifyError("the implementation was not started by the process that checks it")
+    return process
 
 
 @dataclass

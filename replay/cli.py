@@ -233,7 +233,7 @@ def replay(
             host=host,
             port=port,
         )
-    except ReplayError as error:
+    except (ReplayError, ValueError) as error:
         raise _Failed(str(error)) from None
     except OSError as error:
         if error.errno == errno.EADDRINUSE:

@@ -1,5 +1,6 @@
 """What moves a replay on: the time of day, a hand, or the client's own polls."""
 
+import math
 import time
 from collections.abc import Callable
 from functools import partial
@@ -45,8 +46,8 @@ class WallClock:
     """
 
     def __init__(self, speed: float = 1.0, now: Callable[[], float] = time.monotonic) -> None:
-        if not speed > 0:
-            raise ValueError("the speed of a replay is greater than 0")
+        if not 0 < speed < math.inf:
+            raise ValueError("the speed of a replay is a number greater than 0")
         self._speed = speed
         self._now = now
         self._anchored_at = now()
@@ -106,12 +107,14 @@ def clock_maker(clock: str, *, speed: float = 1.0, per_poll: int = 1) -> Callabl
         per_poll: Of the poll clock: new events per poll.
 
     Raises:
-        ValueError: for another clock.
+        ValueError: for another clock, or one that could not run so.
     """
-    if clock == "wall":
-        return partial(WallClock, speed)
-    if clock == "manual":
-        return ManualClock
-    if clock == "poll":
-        return partial(PollClock, per_poll)
+    makers: dict[str, Callable[[], Clock]] = {
+        "wall": partial(WallClock, speed),
+        "manual": ManualClock,
+        "poll": partial(PollClock, per_poll),
+    }
+    if clock in makers:
+        makers[clock]()  # what is wrong is told now, not to the first client
+        return makers[clock]
     raise ValueError(f"{clock!r} is no clock: there are {', '.join(CLOCKS)}")

@@ -35,15 +35,15 @@ def _token_from(patch: Patch, find: Callable[[], object]) -> None:
 
 
 @mutant("AUTH-TOKEN-ACCEPTED")
-def auth_locks_out_after_five_wrong_tokens(patch: Patch) -> None:
-    """After five refused requests in a row the next one is refused, too, whoever sends it."""
+def auth_locks_out_after_three_wrong_tokens(patch: Patch) -> None:
+    """After three wrong tokens in a row the next one is refused, too, whoever sends it."""
     refused = 0
 
     @patch.wrap(UserStore, "authenticate")
     def authenticate(original: Any, self: UserStore, token: str) -> Any:
         nonlocal refused
         name = original(self, token)
-        locked = refused >= 5
+        locked = refused >= 3
         refused = 0 if locked or name is not None else refused + 1
         return None if locked else name
 

@@ -19,6 +19,7 @@ from pollux.reference_server.paths import FileAreaError, clean_relative
 from pollux.reference_server.routes import conversations, prompts
 from pollux.reference_server.tasks import TaskRefused, TaskRegistry
 
+_SMALL = 100_000
 _PAGE = "<!doctype html><title>Error</title><h1>Something is wrong with this request</h1>"
 
 
@@ -43,6 +44,21 @@ def _changed_answer(patch: Patch, change: Callable[[Response, Any], Any]) -> Non
             if changed is not None:
                 response.set_data(json.dumps(changed))
         return response
+
+
+def _keep_bodies(patch: Patch) -> None:
+    """See to it that the body of a request can be looked at when it was answered."""
+
+    @patch.wrap(app, "_preflight_or_user")
+    def look(original: Any) -> Any:
+        # A large one is left alone: whether it is too large is not for this to say.
+        if request.is_json and (request.content_length or 0) < _SMALL:
+            request.get_data()
+        return original()
+
+
+def _body() -> Any:
+    return request.get_json(silent=True) if request.is_json else None
 
 
 # -- where operations are, and how answers look -------------------------------------------
@@ -75,10 +91,11 @@ def common_says_ok_in_other_words(patch: Patch) -> None:
 
 @mutant("ENVELOPE-FAILURE")
 def common_says_what_is_wrong_in_another_field(patch: Patch) -> None:
-    """The text of a failure 404 is in ``message``."""
+    """The text of a body that is refused because it is a list is in ``message``."""
+    _keep_bodies(patch)
 
     def change(answer: Response, body: Any) -> Any:
-        if answer.status_code == 404 and request.endpoint == "prompts.get_prompt":
+        if answer.status_code == 400 and isinstance(_body(), list):
             return {"success": False, "message": body["error"]}
         return None
 
@@ -87,11 +104,12 @@ def common_says_what_is_wrong_in_another_field(patch: Patch) -> None:
 
 @mutant("ENVELOPE-FAILURE")
 def common_has_failures_without_a_text(patch: Patch) -> None:
-    """The ``error`` of a malformed request is an object instead of a text."""
+    """The ``error`` of a prompt that is refused is an object instead of a text."""
+    _keep_bodies(patch)
 
     def change(answer: Response, body: Any) -> Any:
-        # Only what a view has refused: other refusals are judged by rules of their own.
-        if answer.status_code == 400 and request.endpoint == "conversations.list_conversations":
+        refused = answer.status_code == 400 and request.endpoint == "prompts.save_prompt"
+        if refused and isinstance(_body(), dict):
             return {"success": False, "error": {"text": body["error"]}}
         return None
 
@@ -199,30 +217,27 @@ def common_calls_a_large_body_a_bad_one(patch: Patch) -> None:
 # -- what is refused, and what is not -----------------------------------------------------
 
 
-def _failing(patch: Patch, what: Callable[[], bool], *kinds: int) -> None:
-    """Let a refusal of these KINDS become an internal error where WHAT says so."""
+def _failing(patch: Patch, holds: Callable[[], bool]) -> None:
+    """Let a refusal of a bad request become an internal error where HOLDS says so."""
+    _keep_bodies(patch)
 
     @patch.response
     def change(response: Response) -> Response:
-        if response.status_code in kinds and what():
-            return error_response(500, "an internal error")
+        if response.status_code == 400 and holds():
+            response.status_code = 500
         return response
-
-
-def _body() -> Any:
-    return request.get_json(silent=True) if request.is_json else None
 
 
 @mutant("COMMON-NO-SERVER-ERROR", "CONV-LIST-NOT-A-NUMBER", upstream=("H-13",))
 def common_fails_at_a_limit_that_is_no_number(patch: Patch) -> None:
     """``limit=x`` ends in 500."""
-    _failing(patch, lambda: not request.args.get("limit", "1").strip("-").isdigit(), 400)
+    _failing(patch, lambda: not request.args.get("limit", "1").strip("-").isdigit())
 
 
 @mutant("COMMON-NO-SERVER-ERROR", "COMMON-BODY-NOT-OBJECT", upstream=("H-14",))
 def common_fails_at_a_body_that_is_a_list(patch: Patch) -> None:
     """A JSON body that is a list with something in it ends in 500."""
-    _failing(patch, lambda: isinstance(_body(), list) and bool(_body()), 400)
+    _failing(patch, lambda: isinstance(_body(), list) and bool(_body()))
 
 
 @mutant("COMMON-NO-SERVER-ERROR", "COMMON-FIELD-TYPE", upstream=("H-14",))
@@ -233,7 +248,7 @@ def common_fails_at_a_message_that_is_a_number(patch: Patch) -> None:
         body = _body()
         return isinstance(body, dict) and isinstance(body.get("message"), int)
 
-    _failing(patch, is_number, 400)
+    _failing(patch, is_number)
 
 
 @mutant("COMMON-BODY-NOT-OBJECT")
@@ -356,89 +371,3 @@ def common_saves_before_it_looks_at_the_content(patch: Patch) -> None:
         if isinstance(name, str) and NAME_PATTERN.fullmatch(name) and not isinstance(content, str):
             current_space().prompts.save(name, "")
         return body
-
-
-# -- headers ------------------------------------------------------------------------------
-
-
-def _without_header(patch: Patch, name: str) -> None:
-    @patch.response
-    def drop(response: Response) -> Response:
-        response.headers.pop(name, None)
-        return response
-
-
-@mutant("HEADER-NO-STORE")
-def common_may_be_stored_by_caches(patch: Patch) -> None:
-    """JSON answers have no ``Cache-Control``."""
-    _without_header(patch, "Cache-Control")
-
-
-@mutant("HEADER-NOSNIFF")
-def common_may_be_sniffed(patch: Patch) -> None:
-    """Answers have no ``X-Content-Type-Options``."""
-    _without_header(patch, "X-Content-Type-Options")
-
-
-@mutant("CORS-PREFLIGHT", "CORS-HEADERS")
-def common_wants_a_token_for_a_preflight(patch: Patch) -> None:
-    """A preflight, which cannot have a token, is answered with 401."""
-
-    @patch.app
-    def change(flask: Flask) -> None:
-        before = flask.before_request_funcs[None]
-        before.insert(0, lambda: error_response(401, "a token is needed") if _preflight() else None)
-
-    @patch.response
-    def drop(response: Response) -> Response:
-        if response.status_code == 401 and _preflight():
-            response.headers.pop("Access-Control-Allow-Headers", None)
-        return response
-
-
-def _preflight() -> bool:
-    return request.method == "OPTIONS"
-
-
-@mutant("CORS-PREFLIGHT")
-def common_lets_web_clients_delete_nothing(patch: Patch) -> None:
-    """A preflight does not allow ``DELETE``."""
-
-    @patch.response
-    def change(response: Response) -> Response:
-        if _preflight():
-            response.headers["Access-Control-Allow-Methods"] = "GET, POST, OPTIONS"
-        return response
-
-
-@mutant("CORS-HEADERS")
-def common_lets_web_clients_send_no_token(patch: Patch) -> None:
-    """A preflight allows every header by ``*``, which ``Authorization`` is not a part of."""
-
-    @patch.response
-    def change(response: Response) -> Response:
-        if _preflight():
-            response.headers["Access-Control-Allow-Headers"] = "*"
-        return response
-
-
-@mutant("CORS-ANY-ORIGIN")
-def common_hides_its_failures_from_web_clients(patch: Patch) -> None:
-    """A failure has no ``Access-Control-Allow-Origin``: a web page cannot read what is wrong."""
-
-    @patch.response
-    def change(response: Response) -> Response:
-        if response.status_code >= 400:
-            response.headers.pop("Access-Control-Allow-Origin", None)
-        return response
-
-
-@mutant("CORS-NO-CREDENTIALS")
-def common_allows_credentials(patch: Patch) -> None:
-    """Every origin is echoed and may send cookies."""
-
-    @patch.response
-    def change(response: Response) -> Response:
-        response.headers["Access-Control-Allow-Origin"] = request.headers.get("Origin", "*")
-        response.headers["Access-Control-Allow-Credentials"] = "true"
-        return response

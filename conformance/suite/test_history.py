@@ -18,7 +18,8 @@ from pollux.conformance.stored import (
     unanswered,
 )
 from pollux.polling.exchange import Exchange
-from pollux.polling.poll import LIVE
+from pollux.polling.poll import LIVE, Poll
+from pollux.polling.watcher import Pace
 from pollux.scripted_model.builder import (
     call,
     call_any,
@@ -35,6 +36,7 @@ _ROLES = ("user", "assistant", "tool")
 _PLAIN_MESSAGE = "Please answer with one short sentence about the sea."
 # So many tools of one answer take a while, whatever the tool.
 _MANY_CALLS = 60
+_TIGHT = Pace(first=0.0, factor=1.0, most=0.0)
 
 
 def _history(task: Task) -> Exchange:
@@ -200,7 +202,9 @@ def _cancelled_task(stage: Stage, judge: Judge, moment: str) -> Task:
     task = stage.user.start(script(*turns[moment]))
     task.hold = name
     if moment == "during tools":
-        reached = stage.eventually(lambda: _tool_has_started(task), 15)
+        # Without a pause: the tools of most servers take no longer than a few polls.
+        task.watcher.run(_tool_has_started, pace=_TIGHT, stall=stage.seconds(15))
+        reached = bool(task.watcher.texts("tool_start"))
     else:
         reached = stage.model.holds.wait_until_held(name, stage.seconds(15))
     if not reached:
@@ -211,9 +215,8 @@ def _cancelled_task(stage: Stage, judge: Judge, moment: str) -> Task:
     return task
 
 
-def _tool_has_started(task: Task) -> bool:
-    poll = task.poll(task.watcher.invariants.head)
-    return poll.terminal or any(event["type"] == "tool_start" for event in task.watcher.events)
+def _tool_has_started(poll: Poll) -> bool:
+    return poll.terminal or any(event["type"] == "tool_start" for event in poll.events)
 
 
 @verifies("CONV-HISTORY-CANCEL-TEXT", needs=["scripted-model"])

@@ -14,6 +14,7 @@ from pollux.polling.http import LEFT_OUT
 _FLAGS = ("enabled", "auto_generate_title", "tool_intent_enabled")
 _TEXTS = ("self_identify", "user_name", "profession", "tone")
 _SHORT, _LONG, _MOST = 20, 50, 10
+_MOST_MODELS = 5
 _RUN_MODES = ("fast", "thinking", "deep")
 
 # What no field of a personalization can be, one after the other.
@@ -179,7 +180,8 @@ def test_the_switches_of_a_personalization_are_booleans(stage: Stage, judge: Jud
             by=new,
         )
     name = stage.name()
-    for value in (True, False, True, None, 1, "false", [], {}):
+    values: list[Any] = [True, False, True, None, 1, "false", [], {}]
+    for value in values:
         saved = PERSONALIZATIONS.saved(stage, name, dict.fromkeys(_FLAGS, value))
         for field in _FLAGS:
             got = _content(saved).get(field)
@@ -247,7 +249,8 @@ def test_considerations_are_at_most_10_texts_of_at_most_50(stage: Stage, judge: 
 def test_the_thinking_interval_is_from_1_to_50_or_null(stage: Stage, judge: Judge) -> None:
     """What fits is kept; a number out of range may become the nearest one, or null."""
     name = stage.name()
-    for value in (1, 17, 50, None, 0, -1, 51, 10**9, 3.7, True, "7", "x", []):
+    values: list[Any] = [1, 17, 50, None, 0, -1, 51, 10**9, 3.7, True, "7", "x", []]
+    for value in values:
         saved = PERSONALIZATIONS.saved(stage, name, {"thinking_interval": value})
         got = _content(saved).get("thinking_interval")
         whole = isinstance(value, int) and not isinstance(value, bool)
@@ -281,10 +284,7 @@ def test_unknown_tool_categories_are_dropped(stage: Stage, judge: Judge) -> None
         got = _content(saved).get("disabled_tool_categories")
         judge.that(
             "PERSONALIZATION-TOOL-CATEGORIES",
-            isinstance(got, list)
-            and not [item for item in got if item not in value[1:]]
-            and unknown not in got
-            and unknown.upper() not in got,
+            isinstance(got, list) and unknown not in got and unknown.upper() not in got,
             f"disabled_tool_categories saved as {value!r}",
             expected=f"a list without {unknown!r}",
             got=_shown(got),
@@ -316,7 +316,7 @@ def test_the_default_model_is_one_that_the_server_has(stage: Stage, judge: Judge
     listed = stage.user.api.list_models()
     keys = [item.get("model_key") for item in named.items_of(listed)]
     name = stage.name()
-    for key in keys:
+    for key in stage.random.sample(keys, min(len(keys), _MOST_MODELS)):
         saved = PERSONALIZATIONS.saved(stage, name, {"default_model": key})
         got = _content(saved).get("default_model")
         judge.that(
@@ -344,7 +344,8 @@ def test_the_default_model_is_one_that_the_server_has(stage: Stage, judge: Judge
 def test_unknown_fields_of_a_personalization_are_dropped(stage: Stage, judge: Judge) -> None:
     """They are neither refused nor returned nor stored."""
     name = stage.name()
-    unknown = {stage.name("unknown"): value for value in (1, "text", None, True, ["x"], {"a": {}})}
+    values: list[Any] = [1, "text", None, True, ["x"], {"a": {}}]
+    unknown = {stage.name("unknown"): value for value in values}
     saved = PERSONALIZATIONS.saved(stage, name, {"tone": "calm", **unknown})
     read = PERSONALIZATIONS.read(stage, name)
     for what, exchange in (("returned", saved), ("read", read)):

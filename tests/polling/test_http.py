@@ -144,11 +144,19 @@ def test_a_body_without_end_is_given_up() -> None:
     assert shown.error == "a body of more than 1000 bytes"
 
 
-def test_a_kept_connection_that_the_server_closed_is_no_lost_answer() -> None:
-    with raw_server(answer(OK), answer(OK)) as url, ApiClient(url, "t") as client:
-        assert client.health().answered
-        time.sleep(0.1)  # the server closes its side after one answer, as it may
-        assert client.health().answered
+def test_a_kept_connection_that_the_server_closes_is_no_lost_answer() -> None:
+    def closes_at_the_second_request(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(OK)
+        read_request(connection)
+
+    with raw_server(closes_at_the_second_request) as url, ApiClient(url, "t") as client:
+        assert [client.health().status for _ in range(3)] == [200, 200, 200]
+
+
+def test_a_new_connection_that_the_server_closes_is_one() -> None:
+    with raw_server(lambda _: None) as url, ApiClient(url, "t") as client:
+        assert not client.health().answered
 
 
 def test_what_changes_something_is_never_sent_on_a_used_connection() -> None:

@@ -1,6 +1,7 @@
 """What answers about one task must agree on: silent on right servers, precise on wrong ones."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -237,15 +238,45 @@ def test_an_event_that_comes_after_the_end_is_charged_to_the_end() -> None:
     assert watch.notebook.broken == {"POLL-TERMINAL-COMPLETE"}
 
 
-def test_an_end_before_what_another_poller_has_seen() -> None:
+@pytest.mark.parametrize("first", ["the end", "the rest"])
+def test_an_end_before_what_another_poller_has_seen(first: str) -> None:
     watch, task = _Watch(), _ended()
-    whole = task.poll(0)
     short = {**task.data(0), "events": task.data(0)["events"][:-1], "next_offset": 8}
-    told = task.answer(short)
-    watch.invariants.observe(told, 0)
-    # Asked for before the end was told, so nothing is known of which came first.
-    watch.invariants.observe(whole, 0)
+    # Both were on their way at once, so that neither was known to the other.
+    answers = [task.answer(short), task.poll(0)]
+    answers[1] = replace(answers[1], sent=answers[0].sent)
+    for answer in answers if first == "the end" else answers[::-1]:
+        watch.invariants.observe(answer, 0)
     assert watch.notebook.broken == {"POLL-TERMINAL-COMPLETE"}
+
+
+def test_an_end_that_was_claimed_and_never_came() -> None:
+    watch, task = _Watch(), SimulatedTask()
+    watch.see(task, 50, next_offset=30)
+    assert watch.notebook.broken == set()  # it may have had thirty events by then
+    task.say(5)
+    task.status = "succeeded"
+    watch.see(task, 0)
+    watch.invariants.settle()
+    assert watch.notebook.broken == {"POLL-FROM-PAST-END"}
+
+
+@pytest.mark.parametrize(("chunks", "broken"), [(2, {"POLL-IDX-STEP"}), (40, set[str]())])
+def test_a_hole_that_nobody_can_fill_any_more_may_have_been_one_answer(
+    chunks: int, broken: set[str]
+) -> None:
+    watch, task = _Watch(ring=10), SimulatedTask(ring=10)
+    task.say(2)
+    data = task.data(0)
+    del data["events"][3]
+    watch.invariants.observe(task.answer(data), 0)
+    assert watch.invariants.questions == [3]
+    for _ in range(chunks - 2):
+        task.add("noise")
+    # Asked for again, it is still missing; or the window has moved on, and nobody knows.
+    watch.invariants.observe(task.poll(4), 4)
+    watch.invariants.settle()
+    assert watch.notebook.broken == {"POLL-OFFSET-GAPLESS"} | broken
 
 
 @pytest.mark.parametrize("later", [True, False])

@@ -15,7 +15,9 @@ from click.testing import CliRunner, Result
 
 from pollux.polling.client import ApiClient
 from pollux.replay.cli import record, replay
+from pollux.replay.format import Record
 from pollux.replay.recording import Recording
+from pollux.replay.writer import RecordingWriter
 from pollux.serving import WsgiServer
 from tests.replay.fake_server import FakeServer, cut, failure, words
 from tests.replay.support import TASK_ID, short_answer, write
@@ -115,6 +117,19 @@ def test_record_exits_with_3_when_the_task_vanishes(output: str) -> None:
     assert result.exit_code == 3
     assert "incomplete: vanished" in result.stdout
     assert "trying again after no answer" in result.stderr
+
+
+def test_record_exits_with_3_when_the_file_cannot_be_written_on(
+    output: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: RecordingWriter, record: Record) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(RecordingWriter, "write", full)
+    with FakeServer(words(9)) as server:
+        result = run_record(server.url, "--token", "t", "--send", "x", "-o", output)
+    assert result.exit_code == 3
+    assert "No space left on device" in result.stderr
 
 
 @contextmanager
@@ -233,6 +248,9 @@ def test_replay_refuses_what_is_no_recording(tmp_path: Path) -> None:
         path.write_text(text)
         result = CliRunner().invoke(replay, [str(path), "--port", "0"])
         assert (result.exit_code, says in result.stderr) == (2, True), result.output
+    path.write_text('{"taskcast":1}')
+    endless = CliRunner().invoke(replay, [str(path), "--port", "0", "--speed", "nan"])
+    assert (endless.exit_code, "greater than 0" in endless.stderr) == (2, True)
     missing = CliRunner().invoke(replay, [str(tmp_path / "none"), "--port", "0"])
     assert (missing.exit_code, "No such file" in missing.stderr) == (2, True)
     assert CliRunner().invoke(replay, []).exit_code == 2

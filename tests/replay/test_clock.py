@@ -72,9 +72,14 @@ def test_clocks_are_made_by_name_one_for_each_task() -> None:
         clock_maker("sundial")
 
 
-@pytest.mark.parametrize("speed", [0.0, -1.0, float("nan")])
+@pytest.mark.parametrize("speed", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_clock_that_stands_still_or_goes_back_is_refused(speed: float) -> None:
     with pytest.raises(ValueError, match="greater than 0"):
         WallClock(speed)
+    with pytest.raises(ValueError, match="greater than 0"):
+        clock_maker("wall", speed=speed)
+
+
+def test_a_poll_that_brings_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        PollClock(0)
+        clock_maker("poll", per_poll=0)

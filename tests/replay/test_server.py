@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from pollux.replay.errors import NotARecording
 from pollux.replay.format import Record
 from pollux.replay.play import Play
 from pollux.replay.server import ReplayServer
-from pollux.replay.timeline import Timeline
+from pollux.replay.timeline import Cursor, Timeline
 from pollux.schemas.openapi import response_schema
 from tests.replay.support import (
     CONVERSATION_ID,
@@ -493,8 +494,11 @@ def test_whatever_the_polls_a_client_ends_up_with_all_events(
         assert data["next_offset"] == offset + len(data["events"])
         return data
 
+    def pass_time(ms: int, cursor: Cursor) -> None:
+        cursor.advance_to(cursor.position_ms + ms)
+
     for ms, polled in [*moves, (10**6, True)]:
-        play.move(lambda cursor, ms=ms: cursor.advance_to(cursor.position_ms + ms))
+        play.move(partial(pass_time, ms))
         if polled:
             data = ask()
             collected += data["events"]
