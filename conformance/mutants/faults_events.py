@@ -10,7 +10,6 @@ from pollux.conformance.mutants.polls import changed_polls
 from pollux.reference_server import agent, answer, blocks, sending, tasks
 from pollux.reference_server.model_client import Text, ToolPiece
 
-
 _Change = Callable[[str, dict[str, Any]], dict[str, Any] | None]
 
 

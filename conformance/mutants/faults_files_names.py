@@ -5,10 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from pollux.conformance.mutants.forms import UPLOAD, changed_form, changed_status
+from pollux.conformance.mutants.forms import changed_form
 from pollux.conformance.mutants.mutant import Patch, mutant
 from pollux.reference_server import files
-from pollux.reference_server.paths import clean_filename
+from pollux.reference_server.http import ApiError
+from pollux.reference_server.paths import PathRefused, clean_filename
 
 
 def _cleaned_by(patch: Patch, clean: Callable[[str], str]) -> None:
@@ -118,10 +119,24 @@ def files_tears_a_character(patch: Patch) -> None:
 @mutant("FILE-UPLOAD-NAME-EMPTY")
 def files_answers_422_to_an_empty_name(patch: Patch) -> None:
     """A name of which nothing is left is refused with the 422 of a framework."""
-    changed_status(patch, UPLOAD, 400, 422, "no usable name")
+
+    def clean(text: str) -> str:
+        try:
+            return clean_filename(text)
+        except PathRefused as error:
+            raise ApiError(422, str(error)) from None
+
+    _cleaned_by(patch, clean)
 
 
 @mutant("FILE-UPLOAD-NAME-EMPTY", "COMMON-NO-SERVER-ERROR")
 def files_fails_on_an_empty_name(patch: Patch) -> None:
     """A name of which nothing is left ends in 500."""
-    changed_status(patch, UPLOAD, 400, 500, "no usable name")
+
+    def clean(text: str) -> str:
+        try:
+            return clean_filename(text)
+        except PathRefused as error:
+            raise RuntimeError("index out of range") from error
+
+    _cleaned_by(patch, clean)

@@ -18,7 +18,7 @@ from pollux.conformance.mutants.forms import (
     changed_status,
 )
 from pollux.conformance.mutants.mutant import Patch, mutant
-from pollux.reference_server import archive, folders
+from pollux.reference_server import archive, files, folders
 from pollux.reference_server.paths import PathRefused, clean_relative
 from pollux.reference_server.routes import files as routes
 
@@ -130,12 +130,12 @@ def files_lists_nothing_where_nothing_is(patch: Patch) -> None:
 def files_lists_nothing_in_a_file(patch: Patch) -> None:
     """The listing of the path of a file is an empty list."""
 
-    @patch.response
-    def change(response: Response) -> Response:
-        if request.endpoint == LIST and b"is a file, not a folder" in response.get_data():
-            response.status_code = 200
-            response.set_data('{"success": true, "base": "", "items": []}')
-        return response
+    @patch.wrap(files.FileArea, "list")
+    def list_(original: Any, self: Any, path: str = "") -> Any:
+        try:
+            return original(self, path)
+        except folders.NotAFolder:
+            return ()
 
 
 @mutant("FILE-LIST-BROKEN-LINK", upstream=("H-19",))
@@ -152,7 +152,12 @@ def files_stumbles_over_a_broken_link(patch: Patch) -> None:
 @mutant("FILE-DOWNLOAD-PATH-MISSING")
 def files_answers_404_without_a_path(patch: Patch) -> None:
     """A download without a path is answered with 404."""
-    changed_status(patch, DOWNLOAD, 400, 404, "the parameter 'path' is needed")
+
+    @patch.response
+    def change(response: Response) -> Response:
+        if request.endpoint == DOWNLOAD and not request.args.get("path"):
+            response.status_code = 404
+        return response
 
 
 @mutant("FILE-DOWNLOAD-ABSENT")

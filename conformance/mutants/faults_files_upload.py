@@ -36,7 +36,11 @@ def files_answers_an_upload_without_digest(patch: Patch) -> None:
 @mutant("FILE-UPLOAD-WITHOUT-FILE")
 def files_answers_422_without_a_file(patch: Patch) -> None:
     """An upload without a file is answered with the 422 of a framework."""
-    changed_status(patch, UPLOAD, 400, 422, "needed in the form")
+
+    @changed_form(patch)
+    def change(_form: Any, parts: Any) -> None:
+        if "file" not in parts:
+            raise ApiError(422, "field required")
 
 
 @mutant("FILE-UPLOAD-WITHOUT-FILE")

@@ -13,19 +13,19 @@ def _without_header(patch: Patch, name: str) -> None:
 
 
 @mutant("HEADER-NO-STORE")
-def headers_may_be_stored_by_caches(patch: Patch) -> None:
+def common_may_be_stored_by_caches(patch: Patch) -> None:
     """JSON answers have no ``Cache-Control``."""
     _without_header(patch, "Cache-Control")
 
 
 @mutant("HEADER-NOSNIFF")
-def headers_may_be_sniffed(patch: Patch) -> None:
+def common_may_be_sniffed(patch: Patch) -> None:
     """Answers have no ``X-Content-Type-Options``."""
     _without_header(patch, "X-Content-Type-Options")
 
 
 @mutant("CORS-PREFLIGHT", "CORS-HEADERS")
-def headers_wants_a_token_for_a_preflight(patch: Patch) -> None:
+def common_wants_a_token_for_a_preflight(patch: Patch) -> None:
     """A preflight, which cannot have a token, is answered with 401."""
 
     @patch.response
@@ -42,7 +42,7 @@ def _preflight() -> bool:
 
 
 @mutant("CORS-PREFLIGHT")
-def headers_lets_web_clients_delete_nothing(patch: Patch) -> None:
+def common_lets_web_clients_delete_nothing(patch: Patch) -> None:
     """A preflight does not allow ``DELETE``."""
 
     @patch.response
@@ -53,7 +53,7 @@ def headers_lets_web_clients_delete_nothing(patch: Patch) -> None:
 
 
 @mutant("CORS-HEADERS")
-def headers_lets_web_clients_send_no_token(patch: Patch) -> None:
+def common_lets_web_clients_send_no_token(patch: Patch) -> None:
     """A preflight allows every header by ``*``, which ``Authorization`` is not a part of."""
 
     @patch.response
@@ -64,7 +64,7 @@ def headers_lets_web_clients_send_no_token(patch: Patch) -> None:
 
 
 @mutant("CORS-ANY-ORIGIN")
-def headers_hides_its_failures_from_web_clients(patch: Patch) -> None:
+def common_hides_its_failures_from_web_clients(patch: Patch) -> None:
     """A failure has no ``Access-Control-Allow-Origin``: a web page cannot read what is wrong."""
 
     @patch.response
@@ -75,7 +75,7 @@ def headers_hides_its_failures_from_web_clients(patch: Patch) -> None:
 
 
 @mutant("CORS-NO-CREDENTIALS")
-def headers_allows_credentials(patch: Patch) -> None:
+def common_allows_credentials(patch: Patch) -> None:
     """Every origin is echoed and may send cookies."""
 
     @patch.response

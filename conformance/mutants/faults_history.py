@@ -1,5 +1,6 @@
 """Faults of what a conversation keeps of its tasks, and of its title (api_v1 2.1)."""
 
+import asyncio
 import dataclasses
 import json
 from collections.abc import Callable
@@ -74,6 +75,12 @@ def history_lacks_the_result_of_a_broken_call(patch: Patch) -> None:
 def history_lacks_the_results_after_a_cancel(patch: Patch) -> None:
     """A cancel during tools saves all calls, and the results of those that were done."""
     cancelled = json.dumps(agent._CANCELLED_RESULT)
+
+    @patch.wrap(agent, "run_tool")
+    async def run_tool(original: Any, *arguments: Any) -> Any:
+        # Tools that take a moment, as most do: that is no fault.
+        await asyncio.sleep(0.01)
+        return await original(*arguments)
 
     @_saves(patch)
     def change(messages: list[Message]) -> list[Message]:

@@ -1,7 +1,7 @@
 """Refused saves leave no trace; web clients are let in from everywhere (api_v1 1.11 to 1.13)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pollux.conformance.calls import Call, good_calls
@@ -10,6 +10,7 @@ from pollux.conformance.judge import Judge
 from pollux.conformance.named import PERSONALIZATIONS, PROMPTS, Kind, items_of
 from pollux.conformance.stage import Stage
 from pollux.polling.exchange import Exchange
+from pollux.polling.redaction import INVENTED
 
 _JSON = {"Content-Type": "application/json"}
 
@@ -21,30 +22,31 @@ def test_a_refused_save_changes_nothing(stage: Stage, judge: Judge) -> None:
         there, new = stage.name(), stage.name()
         kind.saved(stage, there, kind.content("the old one"))
         before = _state(stage, kind, there, new)
-        for what, refused in _refused_saves(stage, kind, (there, new)).items():
-            if not 400 <= refused.status < 500:
-                continue  # whether it had to be refused is judged elsewhere
+        for what, exchange in _doubtful_saves(stage, kind, (there, new)):
             after = _state(stage, kind, there, new)
-            judge.that(
-                "REFUSED-NO-NAMED-TEXT",
-                after == before,
-                f"the {kind.what}s of the user after a save {what}, which was refused",
-                expected="those of before, as they were",
-                got=_change(before, after),
-                by=refused,
-            )
+            # Whether it had to be refused is judged elsewhere.
+            if 400 <= exchange.status < 500:
+                judge.that(
+                    "REFUSED-NO-NAMED-TEXT",
+                    after == before,
+                    f"the {kind.what}s of the user after a save {what}, which was refused",
+                    expected="those of before, as they were",
+                    got=_change(before, after),
+                    by=exchange,
+                )
             before = after
 
 
-def _refused_saves(stage: Stage, kind: Kind, names: tuple[str, str]) -> dict[str, Exchange]:
-    api, path, good = stage.user.api, kind.path, kind.content("the new one")
-    operation = f"save{kind.what.title()}"
-    sent: dict[str, Exchange] = {}
+def _doubtful_saves(
+    stage: Stage, kind: Kind, names: tuple[str, str]
+) -> Iterator[tuple[str, Exchange]]:
+    """Send saves one by one that some or all servers refuse."""
+    api, good = stage.user.api, kind.content("the new one")
     for name in names:
         body = {"name": name, "content": good}
         text = json.dumps(body).encode()
         where = "over an existing one" if name == names[0] else "of a new one"
-        bodies: dict[str, dict[str, Any]] = {
+        requests: dict[str, dict[str, Any]] = {
             "with content of the wrong type": {"body": {"name": name, "content": 5}},
             "with content that is a list": {"body": {"name": name, "content": [good]}},
             "with a field that nobody knows": {"body": {**body, "colour": "blue"}},
@@ -52,13 +54,13 @@ def _refused_saves(stage: Stage, kind: Kind, names: tuple[str, str]) -> dict[str
             "in a list": {"body": [body]},
             "as plain text": {"content": text, "headers": {"Content-Type": "text/plain"}},
             "without a token": {"body": body, "authorization": None},
-            "with an unknown token": {"body": body, "authorization": "Bearer pollux-invented-1"},
+            "with an unknown token": {"body": body, "authorization": f"Bearer {INVENTED}1"},
         }
-        for what, request in bodies.items():
-            sent[f"{where} {what}"] = api.request("POST", path, operation=operation, **request)
+        for what, request in requests.items():
+            operation = f"save{kind.what.title()}"
+            yield f"{where} {what}", api.request("POST", kind.path, operation=operation, **request)
     for bad in (f"{names[0]}.", f"{names[1]} ", f"../{names[1]}", f"x/{names[0]}"):
-        sent[f"under the name {bad!r}"] = kind.save(api, bad, good)
-    return sent
+        yield f"under the name {bad!r}", kind.save(api, bad, good)
 
 
 def _state(stage: Stage, kind: Kind, there: str, new: str) -> dict[str, Any]:

@@ -10,9 +10,7 @@ from pollux.scripted_model import auto_chunks
 from tests.reference_server.conftest import LIVE, Api, chunks
 
 
-@pytest.mark.parametrize(
-    "offset", ["-1", "1.5", "", "abc", "0x1", "+1", " 1", "1e3", "٣"]
-)
+@pytest.mark.parametrize("offset", ["-1", "1.5", "", "abc", "0x1", "+1", " 1", "1e3", "٣"])
 def test_an_offset_that_is_no_number_is_refused(api: Api, offset: str) -> None:
     task = api.send("say 1")["task_id"]
     api.finish(task)
