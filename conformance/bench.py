@@ -18,7 +18,6 @@ from pollux.polling.client import ApiClient
 from pollux.polling.http import PREFIX, Limits, normal_base_url
 from pollux.scripted_model.server import ModelServer
 
-_MODEL_KEY = "pollux-scripted-model"
 _PREFLIGHT_SECONDS = 10.0
 
 
@@ -93,16 +92,20 @@ def set_up(setting: Setting) -> Iterator[Bench]:
                     "listen (--model-listen HOST:PORT)"
                 )
             model = stack.enter_context(_model(setting.model_listen or ("127.0.0.1", 0)))
-        base_url, process = _implementation(stack, setting, token, model)
+        # A key that is nowhere else: whoever shows it has it from the environment.
+        model_key = f"pollux-model-key-{secrets.token_hex(12)}" if model else None
+        base_url, process, data_dir = _implementation(stack, setting, token, model, model_key)
         target = Target(
             base_url=base_url,
             token=token,
             other_token=setting.other_token or None,
             profile=profile,
             model_control=model.url if model else None,
+            model_key=model_key if setting.start else None,
             time_scale=setting.time_scale,
             buffer_size=setting.buffer_size,
             command=setting.start,
+            data_dir=data_dir,
         )
         _preflight(target)
         yield Bench(target, process)
@@ -138,24 +141,29 @@ def _model(address: tuple[str, int]) -> Iterator[ModelServer]:
 
 
 def _implementation(
-    stack: ExitStack, setting: Setting, token: str, model: ModelServer | None
-) -> tuple[str, ServerProcess | None]:
+    stack: ExitStack,
+    setting: Setting,
+    token: str,
+    model: ModelServer | None,
+    model_key: str | None,
+) -> tuple[str, ServerProcess | None, Path | None]:
     if setting.start is None:
         if not setting.url:
             raise TargetError("no target: give its URL, or a command that starts it (--start)")
-        return _base_url(setting.url), None
+        return _base_url(setting.url), None, None
     if setting.url is None and "{port}" not in setting.start:
         raise TargetError("--start without {port} needs the URL of the target, too")
     base_url = _base_url(setting.url or f"http://127.0.0.1:{free_port()}")
     data_dir = stack.enter_context(_scratch())
     process = ServerProcess(
         _filled(setting.start, base_url, data_dir, model),
-        environment=_environment(setting, token, model),
+        environment=_environment(setting, token, model, model_key),
         ready_url=setting.ready or f"{base_url}{PREFIX}/health",
         redactor=redactor_for(token, setting.other_token),
         ready_seconds=setting.ready_seconds * setting.time_scale,
     )
-    return base_url, stack.enter_context(process)
+    told = data_dir if "{data_dir}" in setting.start else None
+    return base_url, stack.enter_context(process), told
 
 
 def _filled(command: str, base_url: str, data_dir: Path, model: ModelServer | None) -> str:
@@ -171,14 +179,14 @@ def _filled(command: str, base_url: str, data_dir: Path, model: ModelServer | No
 
 
 def _environment(
-    setting: Setting, token: str, model: ModelServer | None
+    setting: Setting, token: str, model: ModelServer | None, model_key: str | None
 ) -> Mapping[str, str | None]:
     variables: dict[str, str | None] = {
         "POLLUX_TOKEN": token,
         "POLLUX_OTHER_TOKEN": setting.other_token,
     }
     if model is not None:
-        variables |= {"OPENAI_BASE_URL": model.base_url, "OPENAI_API_KEY": _MODEL_KEY}
+        variables |= {"OPENAI_BASE_URL": model.base_url, "OPENAI_API_KEY": model_key}
     if setting.reference:
         # On a command line every user of the machine could read the tokens.
         variables["POLLUX_USERS"] = f"pollux-a={token} pollux-b={setting.other_token}"

@@ -193,7 +193,8 @@ def _run(
         progress = stack.enter_context(LiveProgress(console))
         log = EventLog(log_file, [progress])
         stack.callback(log.close)
-        run_checks(Plan(bench.target, catalogue, only=only, seed=seed), log)
+        plan = Plan(bench.target, catalogue, only=only, seed=seed, process=bench.process)
+        run_checks(plan, log)
         return build_report(log.events)
 
 

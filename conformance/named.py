@@ -192,8 +192,6 @@ def _similar(name: str) -> list[str]:
         f"{name}.json",
         f"{name}\n",
         f" {name}",
-        f"./{name}",
-        f"x/../{name}",
         f"{name}\0",
         f"{name[:half]}ä{name[half:]}",
         f"{name[:half]}、{name[half:]}",
@@ -207,6 +205,8 @@ def every_other_name_is_refused(stage: Stage, judge: Judge, kind: Kind) -> None:
     kind.saved(stage, name, kind.content("valid"))
     wrong = [
         *_similar(name),
+        f"./{name}",
+        f"x/../{name}",
         f"../{name}",
         f"../../../{name}",
         f"..\\{name}",
@@ -265,6 +265,7 @@ def a_bad_name_in_a_path_is_refused(stage: Stage, judge: Judge, kind: Kind) -> N
     kind.saved(stage, name, kind.content("here"))
     kind.saved(stage, name.ljust(_LONGEST, "_"), kind.content("here"))
     control = kind.read(stage, name)
+    # No "x/../name": a proxy may make a path of it that is right.
     for bad in [*_similar(name), f"../{name}", f"..\\{name}", f"{name}-".ljust(300, "x")]:
         exchange = kind.get(stage.user.api, bad)
         judge.that(

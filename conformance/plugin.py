@@ -174,6 +174,7 @@ def _plan(config: pytest.Config) -> "Plan":
             load_requirements(),
             only=tuple(config.getoption("pollux_only") or ()),
             seed=int(config.getoption("pollux_seed") or 0),
+            process=bench.process,
         )
         config.stash[PLAN] = plan
     return plan

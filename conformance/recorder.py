@@ -14,6 +14,7 @@ from pollux import __version__
 from pollux.conformance.check import Declaration, declaration
 from pollux.conformance.errors import CannotVerifyError
 from pollux.conformance.judge import Judge
+from pollux.conformance.launch import ServerProcess
 from pollux.conformance.outcome import Cause, Judgement, Outcome
 from pollux.conformance.plugin import PLAN
 from pollux.conformance.report.log import LOG_VERSION, EventLog
@@ -43,6 +44,7 @@ class Plan:
         only: Which requirements are judged, see :func:`pollux.conformance.selection.selected`.
         seed: Repeats the random choices of the checks.
         every_requirement: Fail the collection when a requirement has no check.
+        process: The implementation, when this process has started it: restarts need it.
     """
 
     target: Target
@@ -50,6 +52,7 @@ class Plan:
     only: tuple[str, ...] = ()
     seed: int = 0
     every_requirement: bool = False
+    process: ServerProcess | None = None
 
 
 class Recorder:

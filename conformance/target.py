@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from pollux.polling.redaction import Redactor
@@ -26,9 +27,12 @@ class Target:
         profile: What is known of the model.
         model_control: URL of the scripted model's server, where holds are released; None in
             the blackbox profile.
+        model_key: The key with which the implementation calls the scripted model, if the suite
+            has given it one.
         time_scale: Factor of every deadline, for slow machines and slow implementations.
         buffer_size: Events kept per task (api_v1 2.3.6).
         command: What the implementation was started with, if the suite started it.
+        data_dir: Where it was told to keep its data, if it was told.
     """
 
     base_url: str
@@ -36,9 +40,11 @@ class Target:
     other_token: str | None = field(default=None, repr=False)
     profile: Profile = Profile.BLACKBOX
     model_control: str | None = None
+    model_key: str | None = field(default=None, repr=False)
     time_scale: float = 1.0
     buffer_size: int = 1000
     command: str | None = None
+    data_dir: Path | None = None
 
     def redactor(self) -> Redactor:
         """Return the one list of secrets of this run."""
@@ -53,6 +59,8 @@ class Target:
                 return "a second user is needed (--other-token)"
             case Need.RESTART if self.command is None:
                 return "the suite must be able to restart the implementation (--start)"
+            case Need.DATA_DIR if self.data_dir is None:
+                return "the suite must know where its data is (--start with {data_dir})"
         return None
 
     def public(self) -> dict[str, Any]:

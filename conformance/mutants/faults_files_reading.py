@@ -34,15 +34,13 @@ def files_shows_only_folders_in_the_root(patch: Patch) -> None:
 
 
 @mutant("FILE-LIST-ROOT")
-def files_refuses_an_empty_path(patch: Patch) -> None:
-    """A listing with an empty path is refused."""
+def files_finds_nothing_at_an_empty_path(patch: Patch) -> None:
+    """A listing with an empty path is empty."""
 
-    @patch.response
-    def change(response: Response) -> Response:
-        if request.endpoint == LIST and request.args.get("path") == "":
-            response.status_code = 400
-            response.set_data('{"success": false, "error": "the path is empty"}')
-        return response
+    @changed_json(patch, LIST)
+    def change(payload: dict[str, Any]) -> None:
+        if request.args.get("path") == "":
+            payload["items"] = []
 
 
 @mutant("FILE-LIST-SHAPE")
@@ -114,18 +112,6 @@ def files_answers_400_to_an_absent_folder(patch: Patch) -> None:
     changed_status(patch, LIST, 404, 400)
 
 
-@mutant("FILE-LIST-ABSENT")
-def files_lists_nothing_where_nothing_is(patch: Patch) -> None:
-    """The listing of a path at which there is nothing is an empty list."""
-
-    @patch.response
-    def change(response: Response) -> Response:
-        if request.endpoint == LIST and response.status_code == 404:
-            response.status_code = 200
-            response.set_data('{"success": true, "base": "", "items": []}')
-        return response
-
-
 @mutant("FILE-LIST-FILE")
 def files_lists_nothing_in_a_file(patch: Patch) -> None:
     """The listing of the path of a file is an empty list."""
@@ -161,9 +147,18 @@ def files_answers_404_without_a_path(patch: Patch) -> None:
 
 
 @mutant("FILE-DOWNLOAD-ABSENT")
-def files_answers_400_to_an_absent_file(patch: Patch) -> None:
-    """The download of a path at which there is nothing is answered with 400."""
-    changed_status(patch, DOWNLOAD, 404, 400)
+def files_answers_400_below_an_absent_folder(patch: Patch) -> None:
+    """The download of a path whose folder is not there is answered with 400."""
+
+    @patch.wrap(files.FileArea, "find")
+    def find(original: Any, self: Any, path: str) -> Any:
+        above = clean_relative(path)[:-1]
+        if above:
+            try:
+                original(self, "/".join(above))
+            except folders.FileAbsent:
+                raise PathRefused("there is no such folder") from None
+        return original(self, path)
 
 
 def _disposition(patch: Patch, mimetype: str, old: str, new: str) -> None:

@@ -137,52 +137,38 @@ def files_keeps_what_it_refuses(patch: Patch) -> None:
 
 
 @mutant("FILE-UPLOAD-OVERWRITES")
-def files_keeps_the_old_file(patch: Patch) -> None:
-    """An upload under the name of a file is answered with 200, and the old file stays."""
+def files_does_not_replace_a_file_by_an_empty_one(patch: Patch) -> None:
+    """An empty upload under the name of a file is answered with 200, and the old file stays."""
 
     @patch.wrap(folders.Folder, "put")
     def put(original: Any, self: Any, temporary: Any, name: str) -> Any:
         entry = self.find(name)
-        if entry is not None and not entry.is_dir:
-            return entry
-        return original(self, temporary, name)
-
-
-@mutant("FILE-UPLOAD-OVERWRITES")
-def files_gives_a_second_file_a_number(patch: Patch) -> None:
-    """An upload under the name of a file is stored beside it, as browsers do."""
-
-    @patch.wrap(folders.Folder, "put")
-    def put(original: Any, self: Any, temporary: Any, name: str) -> Any:
-        entry, stem, number = self.find(name), name.removesuffix(".txt"), 0
-        while entry is not None and not entry.is_dir and name.endswith(".txt"):
-            number += 1
-            name = f"{stem} ({number}).txt"
-            entry = self.find(name)
-        return original(self, temporary, name)
+        if entry is None or entry.is_dir or temporary.stat().st_size:
+            return original(self, temporary, name)
+        return entry
 
 
 @mutant("FILE-UPLOAD-ATOMIC")
-def files_writes_into_the_old_file(patch: Patch) -> None:
-    """A file is replaced by writing over its bytes."""
+def files_writes_into_a_large_file(patch: Patch) -> None:
+    """A file is replaced by writing over its bytes, when the new one is large."""
 
     @patch.wrap(folders.Folder, "put")
     def put(original: Any, self: Any, temporary: Any, name: str) -> Any:
         entry = self.find(name)
-        if entry is None or entry.is_dir:
+        if entry is None or entry.is_dir or temporary.stat().st_size < 2**20:
             return original(self, temporary, name)
         shutil.copyfile(temporary, self._path / name)
         return self.find(name)
 
 
 @mutant("FILE-UPLOAD-ATOMIC")
-def files_removes_the_old_file_first(patch: Patch) -> None:
-    """Between the old file and the new one there is a moment without a file."""
+def files_removes_a_larger_file_first(patch: Patch) -> None:
+    """Between a file and a smaller one there is a moment without a file."""
 
     @patch.wrap(folders.Folder, "put")
     def put(original: Any, self: Any, temporary: Any, name: str) -> Any:
         entry = self.find(name)
-        if entry is not None and not entry.is_dir:
+        if entry is not None and not entry.is_dir and entry.size > temporary.stat().st_size:
             (self._path / name).unlink()
             time.sleep(0.02)
         return original(self, temporary, name)
@@ -228,20 +214,20 @@ def files_digests_the_first_block(patch: Patch) -> None:
 
 @mutant("FILE-ROUND-TRIP")
 def files_sends_text_with_the_line_ends_of_unix(patch: Patch) -> None:
-    """A download has LF where the file has CR LF."""
+    """A download of up to 64 KiB has LF where the file has CR LF."""
 
-    @changed_bytes(patch, "application/octet-stream")
+    @changed_bytes(patch, "application/octet-stream", most=2**16)
     def change(data: bytes) -> bytes:
         return data.replace(b"\r\n", b"\n")
 
 
 @mutant("FILE-ROUND-TRIP")
 def files_loses_the_last_byte_of_a_full_block(patch: Patch) -> None:
-    """Of a file whose size is a multiple of 64 KiB the last byte is not sent."""
+    """Of a file of exactly 64 KiB the last byte is not sent."""
 
-    @changed_bytes(patch, "application/octet-stream")
+    @changed_bytes(patch, "application/octet-stream", most=2**16)
     def change(data: bytes) -> bytes:
-        return data[:-1] if data and len(data) % 65_536 == 0 else data
+        return data[:-1] if len(data) == 2**16 else data
 
 
 @mutant("FILE-UPLOAD-TOO-LARGE")

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -27,20 +26,34 @@ _VERDICT_STYLES = {
 _SHOWN_EVIDENCE = 2
 _SHOWN_EXCHANGES = 4
 _SHOWN_BODY = 500
+_LONGEST_CURL = 2000
+_INDENT = " " * 5
 
 
 def print_report(report: Report, console: Console) -> None:
     """Print REPORT: what was judged, the groups, what is broken, the verdict at the end."""
-    console.print(_heading(report), highlight=False)
+
+    def say(text: Text) -> None:
+        # The terminal breaks long lines itself, so that a curl line is copied as one.
+        console.print(text, soft_wrap=True, highlight=False)
+
+    say(_heading(report))
     console.print(_groups(report))
-    for row in report.having(Outcome.FAIL, Outcome.WARN, Outcome.HARNESS_ERROR):
-        console.print(_broken(row), highlight=False)
+    broken = report.having(Outcome.FAIL, Outcome.WARN, Outcome.HARNESS_ERROR)
+    for row in broken:
+        say(_broken(row))
+    if any(row.evidence for row in broken):
+        say(
+            Text(
+                "\nThe curl lines take the tokens from the shell: TOKEN=... OTHER_TOKEN=...", "dim"
+            )
+        )
     unverified = report.having(Outcome.NOT_VERIFIED)
     if unverified:
-        console.print(_unverified(unverified), highlight=False)
+        say(_unverified(unverified))
     for trouble in report.troubles:
-        console.print(Text(f"trouble in the suite: {trouble}", "bold magenta"))
-    console.print(_verdict(report), highlight=False)
+        say(Text(f"trouble in the suite: {trouble}", "bold magenta"))
+    say(_verdict(report))
 
 
 def _heading(report: Report) -> Text:
@@ -69,55 +82,52 @@ def _groups(report: Report) -> Table:
     return table
 
 
-def _broken(row: RequirementResult) -> RenderableType:
-    head = Text("\n")
-    head.append(f"{row.outcome.value} ", _STYLES[row.outcome])
-    head.append(row.id, "bold")
-    head.append(f"  {row.level}  {row.source}", "dim")
-    parts: list[RenderableType] = [head, _indented(Text(row.sentence, "italic"))]
+def _broken(row: RequirementResult) -> Text:
+    text = Text("\n")
+    text.append(f"{row.outcome.value} ", _STYLES[row.outcome])
+    text.append(row.id, "bold")
+    text.append(f"  {row.level}  {row.source}", "dim")
+    text.append(f"\n{_INDENT}{row.sentence}", "italic")
     if not row.evidence:
-        parts.append(_indented(Text(row.detail)))
+        text.append(f"\n{_INDENT}{row.detail}")
     for item in row.evidence[:_SHOWN_EVIDENCE]:
-        parts.append(_evidence(item))
+        _add_evidence(text, item)
     left_out = len(row.evidence) - _SHOWN_EVIDENCE
     if left_out > 0:
-        parts.append(_indented(Text(f"({left_out} more of this in the report)", "dim")))
-    return Group(*parts)
-
-
-def _evidence(item: Evidence) -> RenderableType:
-    text = Text()
-    text.append(f"{item.message}\n")
-    if item.expected:
-        text.append("expected  ", "green").append(f"{item.expected}\n")
-    if item.got:
-        text.append("got       ", "red").append(f"{_cut(item.got, _SHOWN_BODY)}\n")
-    for exchange in item.exchanges[:_SHOWN_EXCHANGES]:
-        text.append_text(_exchange(exchange))
-    left_out = len(item.exchanges) - _SHOWN_EXCHANGES
-    if left_out > 0:
-        text.append(f"({left_out} more exchanges in the report)\n", "dim")
-    text.append(f"seen by {item.check}", "dim")
-    return _indented(text)
-
-
-def _exchange(exchange: Mapping[str, Any]) -> Text:
-    request, response = exchange["request"], exchange["response"]
-    text = Text()
-    text.append(f"{exchange['at'][11:23]}  ", "dim")
-    text.append(f"{request['method']} {request['url']}\n")
-    if request["body"]:
-        text.append(f"   > {_cut(request['body'], _SHOWN_BODY)}\n")
-    answer = str(response["status"]) if response["status"] else f"no answer: {response['error']}"
-    text.append(f"   < {answer}", "bold").append(f"  after {exchange['elapsed_ms']:g} ms\n", "dim")
-    if response["body"]:
-        text.append(f"   < {_cut(response['body'], _SHOWN_BODY)}\n")
-    if len(exchange["curl"]) <= 2000:
-        text.append(f"   $ {exchange['curl']}\n", "cyan")
+        text.append(f"\n{_INDENT}({left_out} more of this in the report)", "dim")
     return text
 
 
-def _unverified(rows: Iterable[RequirementResult]) -> RenderableType:
+def _add_evidence(text: Text, item: Evidence) -> None:
+    text.append(f"\n{_INDENT}{item.message}")
+    if item.expected:
+        text.append(f"\n{_INDENT}expected  ", "green").append(item.expected)
+    if item.got:
+        text.append(f"\n{_INDENT}got       ", "red").append(_cut(item.got))
+    for exchange in item.exchanges[:_SHOWN_EXCHANGES]:
+        _add_exchange(text, exchange)
+    left_out = len(item.exchanges) - _SHOWN_EXCHANGES
+    if left_out > 0:
+        text.append(f"\n{_INDENT}({left_out} more exchanges in the report)", "dim")
+    text.append(f"\n{_INDENT}seen by {item.check}", "dim")
+
+
+def _add_exchange(text: Text, exchange: Mapping[str, Any]) -> None:
+    request, response = exchange["request"], exchange["response"]
+    answer = str(response["status"]) if response["status"] else f"no answer: {response['error']}"
+    text.append(f"\n{_INDENT}{exchange['at'][11:23]}  ", "dim")
+    text.append(f"{request['method']} {request['url']}")
+    if request["body"]:
+        text.append(f"\n{_INDENT}   > {_cut(request['body'])}")
+    text.append(f"\n{_INDENT}   < {answer}", "bold")
+    text.append(f"  after {exchange['elapsed_ms']:g} ms", "dim")
+    if response["body"]:
+        text.append(f"\n{_INDENT}   < {_cut(response['body'])}")
+    if len(exchange["curl"]) <= _LONGEST_CURL:
+        text.append(f"\n{_INDENT}   $ {exchange['curl']}", "cyan")
+
+
+def _unverified(rows: Iterable[RequirementResult]) -> Text:
     """Name the reasons once each: the same one often holds for many requirements."""
     reasons: dict[str, list[RequirementResult]] = {}
     for row in rows:
@@ -149,9 +159,11 @@ def _verdict(report: Report) -> Text:
     return text
 
 
-def _indented(renderable: RenderableType) -> Padding:
-    return Padding(renderable, (0, 0, 0, 5))
-
-
-def _cut(text: str, limit: int) -> str:
-    return text if len(text) <= limit else f"{text[:limit]}... ({len(text) - limit} more)"
+def _cut(text: str) -> str:
+    """Return the beginning of TEXT on one line; what it says must not move the cursor."""
+    shown = "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in text[:_SHOWN_BODY]
+    )
+    left_out = len(text) - _SHOWN_BODY
+    return shown if left_out <= 0 else f"{shown}... ({left_out} more)"

@@ -10,7 +10,9 @@ from pollux.polling.exchange import Exchange
 from pollux.polling.poll import CANCELLED, LIVE
 from pollux.scripted_model.builder import call_any, error, hold, say, script, turn
 
-_SOON_SECONDS = 10.0
+# The reference server takes less than one. Servers are known to wait ten for a model that has
+# failed, and that is what a cancel must not wait for.
+_SOON_SECONDS = 5.0
 
 
 def _ends_cancelled(
@@ -125,13 +127,19 @@ def test_a_task_is_cancelled_while_it_waits_to_try_again(stage: Stage, judge: Ju
     needs=["scripted-model", "tools"],
 )
 def test_a_task_is_cancelled_between_tool_calls(stage: Stage, judge: Judge) -> None:
-    """The model has called a tool, has its result, and is silent now."""
+    """The model has called many tools at once; the first of them has begun, or all are done."""
     name = stage.hold_name()
-    text = script(turn(call_any()), turn(hold(name), call_any()), turn(say("end")))
+    text = script(turn(*[call_any()] * 8), turn(hold(name), say("end")))
     task = stage.user.start(text)
     task.hold = name
-    if not stage.model.holds.wait_until_held(name, stage.seconds(15)):
-        judge.cannot_verify("the implementation did not call a tool and then its model again")
+
+    def at_work() -> bool:
+        task.poll(task.watcher.invariants.head)
+        kinds = {event["type"] for event in task.watcher.events}
+        return "tool_start" in kinds or stage.model.holds.waiting(name) > 0 or task.ended
+
+    if not stage.eventually(at_work, 15) or task.ended:
+        judge.cannot_verify("the implementation did not run the tools that its model called")
     _ends_cancelled(judge, "CANCEL-ENDS-WITH-TOOLS", task, task.cancel())
 
 

@@ -1,11 +1,23 @@
 """Events (api_v1 2.4): their granularity is that of the model's stream, their order has rules."""
 
+import json
+
 import pytest
 
 from pollux.conformance.check import verifies
 from pollux.conformance.judge import Judge
 from pollux.conformance.stage import Stage, Task
-from pollux.scripted_model.builder import call_any, fail, pause, say, script, think, turn
+from pollux.scripted_model.builder import (
+    call_any,
+    error,
+    fail,
+    malformed,
+    pause,
+    say,
+    script,
+    think,
+    turn,
+)
 from pollux.scripted_model.script import Say, Think
 
 _ODD_CHUNKS = (
@@ -143,26 +155,29 @@ def test_the_events_of_an_answer_keep_their_order(stage: Stage, judge: Judge) ->
 
 
 @verifies(
+    "EVENT-MESSAGE-START",
+    "EVENT-TEXT-INDEX",
+    "EVENT-TEXT-ELAPSED",
     "EVENT-TOOL-ANSWERED",
     "EVENT-TOOL-START-PREPARED",
     "EVENT-PAYLOAD",
     needs=["scripted-model", "tools"],
 )
-def test_every_tool_that_starts_is_answered(stage: Stage, judge: Judge) -> None:
-    """Two rounds of tools with text around them; each start has been prepared, and is answered."""
+def test_several_rounds_of_tools_and_text_keep_their_order(stage: Stage, judge: Judge) -> None:
+    """Three calls of the model, tools between them: counts begin anew, the task does not."""
     name = stage.name("script")
     text = script(
-        turn(say("Let me", " look."), call_any()),
-        turn(call_any(), call_any()),
-        turn(say("Done.")),
+        turn(say("Let", " me", " look."), call_any()),
+        turn(say("And", " again."), call_any(), call_any()),
+        turn(say("Done", ".")),
         id=name,
     )
     task = stage.user.start(text)
     task.end()
     offered = any(request.tool_names for request in stage.model.requests.list(name))
-    started = [event for event in task.watcher.events if event["type"] == "tool_start"]
     if not offered:
         judge.cannot_verify("the implementation offers its model no tools")
+    started = [event for event in task.watcher.events if event["type"] == "tool_start"]
     judge.that(
         "EVENT-TOOL-ANSWERED",
         bool(started),
@@ -189,6 +204,87 @@ def test_a_model_that_breaks_off_for_good_fails_the_task(stage: Stage, judge: Ju
         expected="failed",
         got=f"{last.status}, error {last.data.get('error')!r}",
         by=last.exchange,
+    )
+
+
+@verifies("TASK-EXCEPTION", needs=["scripted-model"])
+def test_an_answer_that_cannot_be_understood_fails_the_task(stage: Stage, judge: Judge) -> None:
+    """The model sends what is no JSON, every time; who ends over it says `failed`."""
+    task = stage.user.start(script(turn(say("half an"), malformed(), repeat=True)))
+    last = task.end()
+    errors = [event for event in task.watcher.events if event["type"] == "error"]
+    ended_by_error = any(event["data"].get("retry") is not True for event in errors)
+    if last.status == "succeeded" and not ended_by_error:
+        judge.not_applicable("TASK-EXCEPTION", "the server passes over a damaged chunk")
+        return
+    judge.that(
+        "TASK-EXCEPTION",
+        last.status == "failed",
+        "the status of a task whose run was ended by an exception",
+        expected="failed",
+        got=f"{last.status}, with {len(errors)} error events",
+        by=last.exchange,
+    )
+
+
+@verifies("EVENT-NO-CREDENTIALS", needs=["scripted-model"])
+def test_no_error_event_shows_the_account_of_the_model(stage: Stage, judge: Judge) -> None:
+    """Neither the key nor the address of the model, nor what it was asked, is told."""
+    name = stage.name("script")
+    scripts = [
+        script(turn(error(401, "who are you"), repeat=True), id=f"{name}-a"),
+        script(turn(say("half an"), fail("out of order"), repeat=True), id=f"{name}-b"),
+    ]
+    secrets = {
+        "the address of the model": str(stage.target.model_control).partition("://")[2],
+        "the request to the model": name,
+    }
+    if stage.target.model_key:
+        secrets["the key of the model"] = stage.target.model_key
+    for text in scripts:
+        task = stage.user.start(text)
+        last = task.end()
+        shown = [event["data"] for event in task.watcher.events if event["type"] == "error"]
+        judge.require(
+            "TASK-FAILURE-EVENT",
+            bool(shown),
+            "the events of a task whose model fails",
+            expected="an error",
+            got=f"none, and the task is {last.status}",
+            by=task.poll(0).exchange,
+        )
+        told = json.dumps([shown, last.data.get("error")], ensure_ascii=False)
+        for what, secret in secrets.items():
+            judge.that(
+                "EVENT-NO-CREDENTIALS",
+                secret not in told,
+                f"whether an error tells {what}",
+                expected="it is withheld",
+                got=told[:400],
+                by=task.poll(0).exchange,
+            )
+
+
+@verifies("EVENT-TITLE-TRUE")
+def test_an_announced_title_is_the_title(stage: Stage, judge: Judge) -> None:
+    """What a `conversation_changed` says is what reading the conversation says afterwards."""
+    task = stage.user.start()
+    task.end()
+    told = [event for event in task.watcher.events if event["type"] == "conversation_changed"]
+    if not told:
+        judge.not_applicable("EVENT-TITLE-TRUE", "the task announces no change of its title")
+        return
+    read = stage.user.api.get_conversation(task.conversation_id)
+    data = read.payload.get("data")
+    title = data.get("title") if isinstance(data, dict) else None
+    names = {event["data"].get("conversation_id") for event in told}
+    judge.that(
+        "EVENT-TITLE-TRUE",
+        names == {task.conversation_id} and told[-1]["data"].get("title") == title,
+        "the last conversation_changed of a task beside its conversation",
+        expected=f"{task.conversation_id}, {title!r}",
+        got=f"{', '.join(map(str, names))}, {told[-1]['data'].get('title')!r}",
+        by=(task.poll(0).exchange, read),
     )
 
 

@@ -244,7 +244,7 @@ def _judge_kept(judge: Judge, requirement: str, task: Task, shown: str, *before:
     kept = [text_of(message) for message in since_last_user(messages_of(reading))]
     judge.that(
         requirement,
-        any(shown.strip() in text for text in kept),
+        any(shown.strip() in text for text in (*kept, "".join(kept))),
         "the messages after the user's in the conversation of a task that was broken off",
         expected=f"the text that was shown, {shown[-100:]!r} at its end",
         got=f"{[text[-100:] for text in kept]}",

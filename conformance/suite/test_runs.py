@@ -17,8 +17,8 @@ from pollux.polling.http import PREFIX, segment
 from pollux.scripted_model.builder import call_any, error, hold, say, script, turn
 
 _DEFAULT_ITERATIONS = 100
-#: What the model says in the last call that a task may make.
-_LAST = "the last one"
+#: What the model says in the last call that a task may make, and in the one after it.
+_LAST, _TOO_MANY = "the last one", "one too many"
 _SOON_SECONDS = 10.0
 
 
@@ -31,12 +31,12 @@ _SOON_SECONDS = 10.0
 def test_a_task_makes_as_many_model_calls_as_it_may(stage: Stage, judge: Judge) -> None:
     """The model asks for one more tool every time; the limit is reached exactly, and ends it."""
     for limit in (1, 2, 5):
-        task, one_more = _tireless(stage, limit, max_iterations=limit)
-        ended = _watch(stage, task, one_more)
-        _judge_calls(stage, judge, "SEND-MAX-ITERATIONS-LIMIT", task, limit, one_more)
+        task = _tireless(stage, limit, max_iterations=limit)
+        ended = _watch(stage, task, _SOON_SECONDS)
+        _judge_calls(judge, "SEND-MAX-ITERATIONS-LIMIT", task, limit)
         judge.that(
             "SEND-MAX-ITERATIONS-ENDS",
-            ended or _is_asked(stage, one_more),
+            ended,
             f"a task with max_iterations {limit} that has made its last model call",
             expected=f"a terminal status within {_SOON_SECONDS:g} s",
             got=task.poll().status,
@@ -51,16 +51,16 @@ def test_a_task_makes_as_many_model_calls_as_it_may(stage: Stage, judge: Judge) 
 def test_a_task_makes_100_model_calls_by_default(stage: Stage, judge: Judge) -> None:
     """Absent means 100; null is taken for absent, as far as a few calls can show."""
     rule = "SEND-MAX-ITERATIONS-DEFAULT"
-    task, one_more = _tireless(stage, _DEFAULT_ITERATIONS)
-    stage.eventually(lambda: _has_said_last(task) or task.ended, 5 * _SOON_SECONDS)
-    _watch(stage, task, one_more)
-    _judge_calls(stage, judge, rule, task, _DEFAULT_ITERATIONS, one_more)
+    task = _tireless(stage, _DEFAULT_ITERATIONS)
+    stage.eventually(lambda: _says(task, _LAST) or task.ended, 5 * _SOON_SECONDS)
+    _watch(stage, task, _SOON_SECONDS)
+    _judge_calls(judge, rule, task, _DEFAULT_ITERATIONS)
     task.clear()
-    task, _ = _tireless(stage, 8, max_iterations=None)
-    stage.eventually(lambda: _has_said_last(task) or task.poll().terminal, _SOON_SECONDS)
+    task = _tireless(stage, 8, max_iterations=None)
+    stage.eventually(lambda: _says(task, _LAST) or task.ended, _SOON_SECONDS)
     judge.that(
         rule,
-        _has_said_last(task),
+        _says(task, _LAST),
         "a task with max_iterations null, whose model asks for a tool 8 times",
         expected="8 model calls",
         got=f"fewer; the task is {task.poll().status}",
@@ -69,41 +69,27 @@ def test_a_task_makes_100_model_calls_by_default(stage: Stage, judge: Judge) -> 
     task.clear()
 
 
-def _tireless(stage: Stage, calls: int, **fields: Any) -> tuple[Task, str]:
-    """Start a task whose model asks for a tool every time, and says so in call number CALLS.
-
-    Returns:
-        The task, and the hold at which one call more than these waits.
-    """
-    one_more = stage.hold_name()
+def _tireless(stage: Stage, calls: int, **fields: Any) -> Task:
+    """Start a task whose model asks for a tool CALLS times, and says something in the last."""
     turns = [turn(call_any()) for _ in range(calls - 1)]
-    turns += [turn(say(_LAST), call_any()), turn(hold(one_more), say("end"))]
-    return stage.user.start(script(*turns), **fields), one_more
+    turns += [turn(say(_LAST), call_any()), turn(say(_TOO_MANY))]
+    return stage.user.start(script(*turns), **fields)
 
 
-def _watch(stage: Stage, task: Task, one_more: str) -> bool:
-    """Watch TASK until its end, or a model call too many; tell whether it has ended."""
-
-    def over() -> bool:
-        return task.poll(task.watcher.invariants.head).terminal or _is_asked(stage, one_more)
-
-    stage.eventually(over, _SOON_SECONDS)
-    return task.poll(task.watcher.invariants.head).terminal
+def _watch(stage: Stage, task: Task, seconds: float) -> bool:
+    """Watch TASK until its end; tell whether it has ended."""
+    head = task.watcher.invariants
+    stage.eventually(lambda: task.poll(head.head).terminal, seconds)
+    return task.ended
 
 
-def _is_asked(stage: Stage, one_more: str) -> bool:
-    return stage.model.holds.waiting(one_more) > 0
-
-
-def _has_said_last(task: Task) -> bool:
+def _says(task: Task, text: str) -> bool:
     task.poll(task.watcher.invariants.head)
-    return _LAST in task.watcher.texts("text_chunk")
+    return text in task.watcher.texts("text_chunk")
 
 
-def _judge_calls(
-    stage: Stage, judge: Judge, requirement: str, task: Task, limit: int, one_more: str
-) -> None:
-    reached, exceeded = _has_said_last(task), _is_asked(stage, one_more)
+def _judge_calls(judge: Judge, requirement: str, task: Task, limit: int) -> None:
+    reached, exceeded = _says(task, _LAST), _says(task, _TOO_MANY)
     kinds = {event["type"] for event in task.watcher.events}
     if not reached and not kinds & {"tool_preparing", "tool_start", "update_action"}:
         judge.cannot_verify("the implementation does not call tools for its model")

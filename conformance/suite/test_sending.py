@@ -6,7 +6,7 @@ from typing import Any
 from pollux.conformance.check import verifies
 from pollux.conformance.judge import Judge
 from pollux.conformance.stage import Stage, Task, User
-from pollux.conformance.stored import ids, item_of, messages_of, said
+from pollux.conformance.stored import ids, item_of, messages_of, said, text_of
 from pollux.conformance.suite.test_conversations import BAD_NAMES
 from pollux.polling.exchange import Exchange
 from pollux.scripted_model.builder import say, script, turn
@@ -160,20 +160,21 @@ def test_a_send_goes_on_with_the_conversation_it_names(stage: Stage, judge: Judg
     """Each message is added to what was said there before."""
     user = stage.user
     name = user.conversation()
-    kept: list[Mapping[str, Any]] = []
+    kept: list[tuple[object, str]] = []
     for count in (1, 2):
         task = user.start(conversation_id=name)
         task.end()
         reading = user.api.get_conversation(name, full=True)
-        found = messages_of(reading)
+        rows = messages_of(reading)
+        found = [(row.get("role"), text_of(row)) for row in rows]
         judge.that(
             "SEND-GIVEN-CONVERSATION",
             task.conversation_id == name
             and found[: len(kept)] == kept
-            and len(said(found, "user")) == count,
+            and len(said(rows, "user")) == count,
             f"message number {count} to one conversation",
             expected=f"the answer names {name}, which has {count} messages of the user",
-            got=f"{task.conversation_id}; {len(said(found, 'user'))} messages of the user, "
+            got=f"{task.conversation_id}; {len(said(rows, 'user'))} messages of the user, "
             f"the earlier ones {'kept' if found[: len(kept)] == kept else 'not kept'}",
             by=(task.sent, reading),
         )
@@ -206,7 +207,8 @@ def test_without_a_model_the_default_one_runs(stage: Stage, judge: Judge) -> Non
             asked.append({request.model for request in stage.model.requests.list(name)})
         judge.that(
             "SEND-MODEL-DEFAULT",
-            exchange.status == 202 and all(models == asked[0] for models in asked),
+            # Another model may be asked for a title, at any time.
+            exchange.status == 202 and (not asked or bool(set.intersection(*asked))),
             f"a send with {fields or 'no model_key'}",
             expected="202, and both run with the same model",
             got=f"{exchange.summary}; asked {' and '.join(str(sorted(m)) for m in asked)}",

@@ -250,6 +250,16 @@ def test_markup_in_an_answer_is_only_text() -> None:
     assert "[/b]" in _printed(build_report(log.events))
 
 
+def test_an_answer_cannot_write_on_the_terminal() -> None:
+    log = _log(("A", "MUST", Outcome.PASS))
+    evidence = Evidence("t", "m", "e", "\x1b[2Jgot\n", (exchange(b"\x1b]0;x\x07{}").as_dict(),))
+    row = Judgement("A", Outcome.FAIL, "wrong", None, (evidence,))
+    log.emit("check", check="t", left_out=None, duration_ms=1, judgements=[row.as_dict()])
+    text = _printed(build_report(log.events))
+    assert "\x1b" not in text
+    assert "\\x1b[2Jgot\\n" in text
+
+
 def test_a_log_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "log.ndjson"
     written = _log(*EVERY)
