@@ -213,16 +213,21 @@ def _deliver(result: Report, report_file: Path | None, as_json: bool) -> None:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """Take SIGTERM as Ctrl-C, so that what was started is ended and the report is written."""
+    """Take SIGTERM as Ctrl-C, so that what was started is ended and the report is written.
+
+    SIGINT is taken, too, where a shell has it ignored (in scripts it does so for "&").
+    """
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    previous = signal.signal(signal.SIGTERM, interrupt)
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    previous = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _from_environment(parameter: str) -> bool:

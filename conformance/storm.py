@@ -32,8 +32,8 @@ def server_of(config: pytest.Config) -> ServerProcess:
     Raises:
         CannotVerifyError: when it is not this process that has started it.
     """
-    process = getattr(config.stash[PLAN], "process", None)
-    if not isinstance(process, ServerProcess):
+    process = config.stash[PLAN].process
+    if process is None:
         raise CannotVerifyError("the implementation was not started by the process that checks it")
     return process
 

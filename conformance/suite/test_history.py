@@ -220,7 +220,7 @@ def _tool_has_started(poll: Poll) -> bool:
 
 
 @verifies("CONV-HISTORY-CANCEL-TEXT", needs=["scripted-model"])
-@pytest.mark.parametrize("chunks", [1, 3, 300])
+@pytest.mark.parametrize("chunks", [1, 3, 150])
 def test_text_shown_before_a_cancel_is_kept(stage: Stage, judge: Judge, chunks: int) -> None:
     """What the user has seen of a cancelled answer is in the conversation."""
     task = stage.user.held(say(chunks))
