@@ -143,6 +143,10 @@ def check(
         reference=reference,
         time_scale=time_scale,
     )
+    for file in (report_file, log_file):
+        # After the run it would be too late to say so.
+        if file is not None and not file.absolute().parent.is_dir():
+            _give_up(f"{file} cannot be written: there is no such folder")
     seed = secrets.randbelow(2**31) if seed is None else seed
     console = Console(stderr=True)
     try:

@@ -255,7 +255,8 @@ class Recorder:
 
 def check_name(item: pytest.Item) -> str:
     """Return the name of a check: module and function, without the way there."""
-    return item.nodeid.rpartition("/")[2]
+    path, colons, test = item.nodeid.partition("::")
+    return path.rpartition("/")[2] + colons + test
 
 
 def _in_suite(item: pytest.Item) -> bool:

@@ -111,6 +111,7 @@ def test_json_is_all_that_is_printed(workshop: Workshop) -> None:
         (["http://127.0.0.1:9", "--token", "t", "--profile", "other"], "--profile"),
         (["http://127.0.0.1:9", "--token", "t", "--model-listen", "x"], "HOST:PORT"),
         (["--no-such-option"], "no-such-option"),
+        (["http://127.0.0.1:9", "--token", "t", "--report", "/no/such/r.json"], "no such folder"),
         (["--start", "exit 4; # {port}", "--token", "t"], "ended with code 4"),
     ],
 )
