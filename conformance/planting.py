@@ -102,7 +102,7 @@ def planted(area: FileArea) -> Iterator[Ground | None]:
 
 def _root(area: FileArea) -> Path | None:
     """Return the root of the user's files; None where files are kept in another way."""
-    folder: Path | None = getattr(area.stage.target, "data_dir", None)
+    folder = area.stage.target.data_dir
     if folder is None:
         area.judge.cannot_verify("the folder in which the target keeps its data is not known")
     stored = area.put("found.txt")

@@ -166,7 +166,7 @@ def test_a_send_goes_on_with_the_conversation_it_names(stage: Stage, judge: Judg
         task.end()
         reading = user.api.get_conversation(name, full=True)
         rows = messages_of(reading)
-        found = [(row.get("role"), text_of(row)) for row in rows]
+        found: list[tuple[object, str]] = [(row.get("role"), text_of(row)) for row in rows]
         judge.that(
             "SEND-GIVEN-CONVERSATION",
             task.conversation_id == name

@@ -23,8 +23,7 @@ def judge(workshop: Workshop, data_dir: Path | None) -> Report:
     """Judge the reference server, telling the checks that its data is in this folder."""
     log = EventLog()
     with workshop.serve() as url:
-        target = Target(base_url=url, token=TOKEN)
-        object.__setattr__(target, "data_dir", data_dir)
+        target = Target(base_url=url, token=TOKEN, data_dir=data_dir)
         plan = Plan(target, load_requirements(), only=tuple(_NEEDS_THE_DISK))
         run_checks(plan, log, modules=["test_files_outside"])
     return build_report(log.events)
