@@ -5,13 +5,14 @@ with the report of its teardown; where the reports arrive it goes into the event
 """
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Never
 
 import pytest
 
 from pollux import __version__
 from pollux.conformance.check import Declaration, declaration
+from pollux.conformance.effort import Budget, Effort
 from pollux.conformance.errors import CannotVerifyError
 from pollux.conformance.judge import Judge
 from pollux.conformance.launch import ServerProcess
@@ -44,6 +45,7 @@ class Plan:
         only: Which requirements are judged, see :func:`pollux.conformance.selection.selected`.
         seed: Repeats the random choices of the checks.
         every_requirement: Fail the collection when a requirement has no check.
+        budget: How much the checks may try; a quick one leaves out those that are slow.
         process: The implementation, when this process has started it: restarts need it.
     """
 
@@ -52,6 +54,7 @@ class Plan:
     only: tuple[str, ...] = ()
     seed: int = 0
     every_requirement: bool = False
+    budget: Budget = field(default_factory=Budget)
     process: ServerProcess | None = None
 
 

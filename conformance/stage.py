@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
+from pollux.conformance.effort import Budget
 from pollux.conformance.errors import CannotVerifyError, TargetGoneError
 from pollux.conformance.judge import Judge
 from pollux.conformance.pulse import Pulse
@@ -45,6 +46,7 @@ class Stage:
         pulse: Whether the target still answers.
         model: The scripted model, in the scripted profile.
         seed: Makes the random choices of the check.
+        budget: How many cases it may generate.
     """
 
     def __init__(
@@ -54,12 +56,14 @@ class Stage:
         pulse: Pulse,
         model: ModelControl | None,
         seed: str,
+        budget: Budget | None = None,
     ) -> None:
         if not pulse.alive():
             raise TargetGoneError("the target does not answer any more")
         self.target = target
         self.judge = judge
         self.random = random.Random(seed)
+        self.budget = budget or Budget()
         self.pulse = pulse
         self._model = model
         self._holds: list[str] = []

@@ -51,8 +51,9 @@ def stage(
     model_control: ModelControl | None,
 ) -> Iterator[Stage]:
     """What the check plays on."""
-    seed = f"{request.config.stash[PLAN].seed}:{check_name(request.node)}"
-    with Stage(pollux_target, judge, pulse, model_control, seed) as stage:
+    plan = request.config.stash[PLAN]
+    seed = f"{plan.seed}:{check_name(request.node)}"
+    with Stage(pollux_target, judge, pulse, model_control, seed, plan.budget) as stage:
         yield stage
 
 
