@@ -32,6 +32,8 @@ class Setting:
         profile: What the suite may assume of the model; None: ``scripted`` where the suite
             can be the model, else ``blackbox``.
         model_listen: Where the scripted model listens; None: a free port of this machine.
+        model_control: URL of a scripted model that runs already and that the implementation
+            uses; None: the suite starts one.
         start: Shell command that starts the implementation.
         ready: URL that answers when it is ready; None: ``/api/v1/health`` of the target.
         reference: Judge the reference server, started with random tokens.
@@ -45,6 +47,7 @@ class Setting:
     other_token: str | None = field(default=None, repr=False)
     profile: Profile | None = None
     model_listen: tuple[str, int] | None = None
+    model_control: str | None = None
     start: str | None = None
     ready: str | None = None
     reference: bool = False
@@ -84,14 +87,14 @@ def set_up(setting: Setting) -> Iterator[Bench]:
     profile = setting.profile or (Profile.SCRIPTED if setting.start else Profile.BLACKBOX)
     with ExitStack() as stack:
         model = None
-        if profile is Profile.SCRIPTED:
+        if profile is Profile.SCRIPTED and setting.model_control is None:
             if not setting.start and setting.model_listen is None:
                 raise TargetError(
                     "the scripted profile needs to know where the implementation finds its "
                     "model: let the suite start it (--start), or say where the model is to "
                     "listen (--model-listen HOST:PORT)"
                 )
-            model = stack.enter_context(_model(setting.model_listen or ("127.0.0.1", 0)))
+            model = stack.enter_context(running_model(setting.model_listen or ("127.0.0.1", 0)))
         # A key that is nowhere else: whoever shows it has it from the environment.
         model_key = f"pollux-model-key-{secrets.token_hex(12)}" if model else None
         base_url, process, data_dir = _implementation(stack, setting, token, model, model_key)
@@ -100,7 +103,7 @@ def set_up(setting: Setting) -> Iterator[Bench]:
             token=token,
             other_token=setting.other_token or None,
             profile=profile,
-            model_control=model.url if model else None,
+            model_control=model.url if model else setting.model_control,
             model_key=model_key if setting.start else None,
             time_scale=setting.time_scale,
             buffer_size=setting.buffer_size,
@@ -130,7 +133,12 @@ def _reference(setting: Setting) -> Setting:
 
 
 @contextmanager
-def _model(address: tuple[str, int]) -> Iterator[ModelServer]:
+def running_model(address: tuple[str, int]) -> Iterator[ModelServer]:
+    """Run the scripted model at this ADDRESS.
+
+    Raises:
+        TargetError: when it cannot listen there.
+    """
     host, port = address
     try:
         server = ModelServer(host=host, port=port)

@@ -1,10 +1,11 @@
-"""The commands ``pollux check`` and ``pollux report``."""
+"""The command ``pollux check``."""
 
 import secrets
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Never
@@ -13,16 +14,18 @@ import click
 from rich.console import Console
 
 from pollux.conformance.bench import Setting, set_up
-from pollux.conformance.errors import LogError, TargetError
+from pollux.conformance.effort import Budget, Effort
+from pollux.conformance.errors import TargetError
 from pollux.conformance.recorder import Plan
-from pollux.conformance.report.console import print_report
-from pollux.conformance.report.json import render_json
-from pollux.conformance.report.log import EventLog, read_log
+from pollux.conformance.report.log import EventLog
+from pollux.conformance.report.outputs import Outputs, deliver, output_options
 from pollux.conformance.report.progress import LiveProgress
 from pollux.conformance.report.report import Report, build_report
 from pollux.conformance.runner import run_checks
 from pollux.conformance.selection import selected
+from pollux.conformance.sharing import shares
 from pollux.conformance.target import Profile, address
+from pollux.conformance.target_file import TargetFile, find_target_file
 from pollux.schemas.requirements import load_requirements
 
 _UNUSABLE = 2
@@ -41,27 +44,31 @@ class _Address(click.ParamType[tuple[str, int]]):
             self.fail(str(error), param, ctx)
 
 
-_REPORT = click.option(
-    "--report",
-    "report_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the report as JSON.",
-)
-_JSON = click.option(
-    "--json", "as_json", is_flag=True, help="Print the report as JSON and nothing else."
-)
-
-
 @click.command()
 @click.argument("url", required=False)
 @click.option(
-    "--token", envvar="POLLUX_TOKEN", metavar="T", help="Token of a user. [env: POLLUX_TOKEN]"
+    "--target",
+    "target_file",
+    metavar="FILE",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="What is judged and how, in a TOML file; options win over it. [default: pollux.toml, "
+    "if there is one]",
+)
+@click.option(
+    "--token",
+    "tokens",
+    multiple=True,
+    envvar="POLLUX_TOKEN",
+    metavar="T",
+    help="Token of a user; with -n one for each worker. [env: POLLUX_TOKEN]",
 )
 @click.option(
     "--other-token",
+    "other_tokens",
+    multiple=True,
     envvar="POLLUX_OTHER_TOKEN",
     metavar="T2",
-    help="Token of another user. [env: POLLUX_OTHER_TOKEN]",
+    help="Token of another user; with -n one for each worker. [env: POLLUX_OTHER_TOKEN]",
 )
 @click.option("--reference", is_flag=True, help="Start the reference server and judge it.")
 @click.option(
@@ -97,60 +104,97 @@ _JSON = click.option(
 @click.option(
     "--time-scale",
     type=click.FloatRange(0.1, 100),
-    default=1.0,
+    help="Factor of every deadline. [default: 1]",
+)
+@click.option(
+    "--quick",
+    "effort",
+    flag_value=Effort.QUICK.value,
+    help="Within seconds: leave the slow checks out.",
+)
+@click.option(
+    "--thorough",
+    "effort",
+    flag_value=Effort.THOROUGH.value,
+    help="As long as it takes: many more generated cases, every race repeated.",
+)
+@click.option(
+    "--fuzz-cases",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Generated requests for each operation and kind. "
+    f"[default: {Budget.of(Effort.NORMAL).fuzz_cases}; "
+    f"--thorough: {Budget.of(Effort.THOROUGH).fuzz_cases}]",
+)
+@click.option(
+    "-n",
+    "workers",
+    type=click.IntRange(1, 64),
+    default=1,
     show_default=True,
-    help="Factor of every deadline.",
+    metavar="WORKERS",
+    help="Share the checks out among workers, which have a server or users each.",
 )
 @click.option("--seed", type=int, help="Repeat the random choices of an earlier run.")
-@_REPORT
+@output_options
 @click.option(
     "--log",
     "log_file",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the events of the run, from which 'pollux report render' makes the report again.",
 )
-@_JSON
 def check(
     url: str | None,
-    token: str | None,
-    other_token: str | None,
+    target_file: Path | None,
+    tokens: tuple[str, ...],
+    other_tokens: tuple[str, ...],
     reference: bool,
     profile: str | None,
     model_listen: tuple[str, int] | None,
     start: str | None,
     ready: str | None,
     only: tuple[str, ...],
-    time_scale: float,
+    time_scale: float | None,
+    effort: str | None,
+    fuzz_cases: int | None,
+    workers: int,
     seed: int | None,
-    report_file: Path | None,
     log_file: Path | None,
-    as_json: bool,
+    outputs: Outputs,
 ) -> None:
     """Judge the server at URL by the contract of API v1.
 
     Exit codes: 0 all required holds; 1 something is violated; 2 usage, or the server cannot
     be reached; 3 something required could not be verified.
     """
-    setting = Setting(
-        url=url,
-        # The reference server has users of its own, whatever the environment says.
-        token=None if reference and _from_environment("token") else token,
-        other_token=None if reference and _from_environment("other_token") else other_token,
-        profile=Profile(profile) if profile else None,
-        model_listen=model_listen,
-        start=start,
-        ready=ready,
-        reference=reference,
-        time_scale=time_scale,
-    )
-    for file in (report_file, log_file):
-        # After the run it would be too late to say so.
-        if file is not None and not file.absolute().parent.is_dir():
-            _give_up(f"{file} cannot be written: there is no such folder")
-    seed = secrets.randbelow(2**31) if seed is None else seed
+    if log_file is not None and not log_file.absolute().parent.is_dir():
+        _give_up(f"{log_file} cannot be written: there is no such folder")
     console = Console(stderr=True)
     try:
-        report = _run(setting, only, seed, log_file, console)
+        file = None if reference else find_target_file(target_file)
+        if file is not None and target_file is None:
+            console.print(f"target: {file.path}", style="dim", markup=False, highlight=False)
+        asked = _Asked(
+            # The reference server has users of its own, whatever the environment says.
+            tokens=() if reference and _from_environment("tokens") else tokens,
+            other_tokens=() if reference and _from_environment("other_tokens") else other_tokens,
+            workers=workers,
+            only=only,
+            budget=Budget.of(Effort(effort or Effort.NORMAL), fuzz_cases),
+            seed=secrets.randbelow(2**31) if seed is None else seed,
+        )
+        setting = Setting(
+            url=url,
+            profile=Profile(profile) if profile else None,
+            model_listen=model_listen,
+            start=start,
+            ready=ready,
+            reference=reference,
+            time_scale=time_scale or 1.0,
+        )
+        if file is not None:
+            asked, setting = _filled(asked, setting, file, time_scale)
+        report = _run(asked, setting, log_file, console)
     except TargetError as error:
         _give_up(str(error))
     except OSError as error:
@@ -158,61 +202,81 @@ def check(
     except KeyboardInterrupt:
         click.echo("interrupted before anything was measured", err=True)
         sys.exit(_NOTHING_VERIFIED)
-    _deliver(report, report_file, as_json)
-    sys.exit(report.exit_code)
+    sys.exit(deliver(report, outputs))
 
 
-@click.group()
-def report() -> None:
-    """Show the report of an earlier run again."""
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked of a run, whatever it judges."""
+
+    tokens: tuple[str, ...] = field(repr=False)
+    other_tokens: tuple[str, ...] = field(repr=False)
+    workers: int
+    only: tuple[str, ...]
+    budget: Budget
+    seed: int
 
 
-@report.command()
-@click.argument("log", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@_REPORT
-@_JSON
-def render(log: Path, report_file: Path | None, as_json: bool) -> None:
-    """Make the report again from the LOG of a run (pollux check --log).
+def _filled(
+    asked: _Asked, setting: Setting, file: TargetFile, time_scale: float | None
+) -> tuple[_Asked, Setting]:
+    """Fill in what the command line leaves open from the target file."""
+    asked = replace(
+        asked,
+        tokens=asked.tokens or file.tokens,
+        other_tokens=asked.other_tokens or file.other_tokens,
+    )
+    # Who gives a URL means a server that runs, whatever the file would start.
+    start = setting.start or (None if setting.url else file.start)
+    setting = replace(
+        setting,
+        url=setting.url or (None if setting.start else file.url),
+        profile=setting.profile or file.profile,
+        model_listen=setting.model_listen or file.model_listen,
+        start=start,
+        ready=setting.ready or file.ready,
+        time_scale=time_scale or file.time_scale or 1.0,
+        buffer_size=file.buffer_size or setting.buffer_size,
+        ready_seconds=file.ready_seconds or setting.ready_seconds,
+    )
+    return asked, setting
 
-    Exit codes are those of the run.
-    """
-    try:
-        result = build_report(read_log(log))
-    except (LogError, OSError) as error:
-        _give_up(str(error))
-    _deliver(result, report_file, as_json)
-    sys.exit(result.exit_code)
 
-
-def _run(
-    setting: Setting, only: tuple[str, ...], seed: int, log_file: Path | None, console: Console
-) -> Report:
+def _run(asked: _Asked, setting: Setting, log_file: Path | None, console: Console) -> Report:
     catalogue = load_requirements()
     # A word that names nothing is said before anything is started.
-    selected(only, catalogue, catalogue)
+    selected(asked.only, catalogue, catalogue)
+    setting = replace(
+        setting,
+        token=asked.tokens[0] if asked.tokens else None,
+        other_token=asked.other_tokens[0] if asked.other_tokens else None,
+    )
     with _terminable(), ExitStack() as stack:
         if setting.start or setting.reference:
             console.print("starting the implementation", style="dim")
-        bench = stack.enter_context(set_up(setting))
+        settings: tuple[Setting, ...] = ()
+        process = None
+        if asked.workers > 1:
+            target, settings = stack.enter_context(
+                shares(setting, asked.workers, asked.tokens, asked.other_tokens)
+            )
+        else:
+            bench = stack.enter_context(set_up(setting))
+            target, process = bench.target, bench.process
         progress = stack.enter_context(LiveProgress(console))
         log = EventLog(log_file, [progress])
         stack.callback(log.close)
-        plan = Plan(bench.target, catalogue, only=only, seed=seed, process=bench.process)
-        run_checks(plan, log)
+        plan = Plan(
+            target,
+            catalogue,
+            only=asked.only,
+            seed=asked.seed,
+            budget=asked.budget,
+            process=process,
+            every_requirement=True,
+        )
+        run_checks(plan, log, settings=settings)
         return build_report(log.events)
-
-
-def _deliver(result: Report, report_file: Path | None, as_json: bool) -> None:
-    text = render_json(result)
-    if report_file is not None:
-        try:
-            report_file.write_text(text, encoding="utf-8")
-        except OSError as error:
-            _give_up(f"the report cannot be written: {error}")
-    if as_json:
-        click.echo(text, nl=False)
-    else:
-        print_report(result, Console())
 
 
 @contextmanager

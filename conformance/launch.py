@@ -88,10 +88,12 @@ class ServerProcess:
             LaunchError: when it ends before it is ready, is not ready in time, or when
                 something else answers at its address already.
         """
-        if self._answers():
-            raise LaunchError(
-                f"something answers at {self._ready_url} already: end it, or choose another port"
-            )
+        with _client() as client:
+            if _answers(client, self._ready_url):
+                raise LaunchError(
+                    f"something answers at {self._ready_url} already: end it, or choose another "
+                    "port"
+                )
         process = subprocess.Popen(  # the user's own command, as with make or tox
             self._command,
             shell=True,
@@ -144,16 +146,19 @@ class ServerProcess:
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + self._ready_seconds
-        while time.monotonic() < deadline:
-            if process.poll() is not None:
-                if self._reader is not None:
-                    self._reader.join(1.0)
-                raise LaunchError(
-                    self._failure(f"it ended with code {process.returncode} before it was ready")
-                )
-            if self._answers():
-                return
-            time.sleep(0.05)
+        with _client() as client:
+            while time.monotonic() < deadline:
+                if process.poll() is not None:
+                    if self._reader is not None:
+                        self._reader.join(1.0)
+                    raise LaunchError(
+                        self._failure(
+                            f"it ended with code {process.returncode} before it was ready"
+                        )
+                    )
+                if _answers(client, self._ready_url):
+                    return
+                time.sleep(0.05)
         raise LaunchError(
             self._failure(f"{self._ready_url} did not answer within {self._ready_seconds:g} s")
         )
@@ -163,12 +168,16 @@ class ServerProcess:
         output = self.output or "(nothing)"
         return f"the implementation did not start: {what}\n$ {command}\n{output}"
 
-    def _answers(self) -> bool:
-        try:
-            with httpx.Client(trust_env=False, timeout=2.0) as client:
-                return client.get(self._ready_url).status_code < 500
-        except httpx.HTTPError:
-            return False
+
+def _client() -> httpx.Client:
+    return httpx.Client(trust_env=False, timeout=2.0)
+
+
+def _answers(client: httpx.Client, url: str) -> bool:
+    try:
+        return client.get(url).status_code < 500
+    except httpx.HTTPError:
+        return False
 
 
 def free_port(host: str = "127.0.0.1") -> int:

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,15 +19,20 @@ if TYPE_CHECKING:
     from pollux.polling.client import ApiClient
     from pollux.scripted_model.server import ModelServer
 
-_OPTIONS = (
-    ("--pollux-url", "URL", "base URL of the implementation under test"),
+# May be given several times: under pytest-xdist each worker has users of its own.
+_TOKENS = (
     ("--pollux-token", "T", "token of a user; or POLLUX_TOKEN in the environment"),
     ("--pollux-other-token", "T2", "token of another user; or POLLUX_OTHER_TOKEN"),
+)
+_OPTIONS = (
+    ("--pollux-url", "URL", "base URL of the implementation under test"),
     ("--pollux-profile", "NAME", "blackbox or scripted"),
     ("--pollux-start", "CMD", "start the implementation, as 'pollux check --start' does"),
     ("--pollux-ready", "URL", "answers when it is ready"),
     ("--pollux-model-listen", "HOST:PORT", "where the scripted model listens"),
     ("--pollux-seed", "N", "repeat the random choices of an earlier run"),
+    ("--pollux-effort", "NAME", "quick, normal or thorough"),
+    ("--pollux-fuzz-cases", "N", "generated requests for each operation and kind"),
     ("--pollux-time-scale", "X", "factor of every deadline"),
     ("--pollux-log", "FILE", "write the events of the run"),
     ("--pollux-report", "FILE", "write the report as JSON"),
@@ -39,6 +44,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("pollux", "conformance to API v1")
     for name, metavar, text in _OPTIONS:
         group.addoption(name, metavar=metavar, help=text)
+    for name, metavar, text in _TOKENS:
+        group.addoption(name, action="append", metavar=metavar, help=text)
     group.addoption(
         "--pollux-reference", action="store_true", help="test the reference server, and start it"
     )
@@ -50,27 +57,43 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 #: What the run is to do; set by ``pollux check``, or made when the first check is collected.
 PLAN = pytest.StashKey["Plan"]()
 
+#: Where a worker of pytest-xdist finds which part of the target is its own.
+SHARE = "pollux_share"
+
 _RECORDER = "pollux-recorder"
+_TARGET_OPTIONS = ("url", "start", "reference")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, and refuse what cannot work."""
-    if config.getoption("numprocesses", None):
-        _refuse_shared(config)
+    """Register the marker; share the target out where there are several workers."""
     config.addinivalue_line(
         "markers", "pollux_check(*requirements, needs=()): verifies these requirements of API v1"
     )
+    workers = config.getoption("numprocesses", None)
+    named = any(config.getoption(f"pollux_{option}") for option in _TARGET_OPTIONS)
+    if workers and named and PLAN not in config.stash and not config.option.collectonly:
+        _share(config, int(workers))
 
 
-def _refuse_shared(config: pytest.Config) -> None:
-    """Workers of pytest-xdist may share neither a user, who has one task at a time, nor a log."""
-    for option in ("url", "log", "report", "model_listen"):
-        if config.getoption(f"pollux_{option}"):
-            name = option.replace("_", "-")
-            raise pytest.UsageError(
-                f"--pollux-{name} cannot be used with -n: each worker starts a server of its own "
-                "(--pollux-reference or --pollux-start)"
-            )
+def _share(config: pytest.Config, workers: int) -> None:
+    from pollux.conformance.errors import TargetError
+    from pollux.conformance.recorder import Plan, Recorder
+    from pollux.conformance.report.log import EventLog
+    from pollux.conformance.sharing import Sharing, shares
+    from pollux.schemas.requirements import load_requirements
+
+    around = ExitStack()
+    config.add_cleanup(around.close)
+    tokens, others = _tokens(config, "token"), _tokens(config, "other_token")
+    try:
+        target, settings = around.enter_context(shares(_setting(config), workers, tokens, others))
+    except TargetError as error:
+        raise pytest.UsageError(str(error)) from error
+    plan = Plan(target, load_requirements(), **_wishes(config))
+    log_file = config.getoption("pollux_log")
+    recorder = Recorder(plan, EventLog(Path(log_file) if log_file else None))
+    config.pluginmanager.register(recorder, _RECORDER)
+    config.pluginmanager.register(Sharing(recorder, settings), "pollux-sharing")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -107,8 +130,10 @@ def pytest_terminal_summary(
     from pollux.conformance.report.json import render_json
     from pollux.conformance.report.report import build_report
 
-    report = build_report(recorder.log.events)
     recorder.log.close()
+    if not any(event["event"] == "check" for event in recorder.log.events):
+        return
+    report = build_report(recorder.log.events)
     report_file = config.getoption("pollux_report")
     if report_file:
         Path(report_file).write_text(render_json(report), encoding="utf-8")
@@ -161,23 +186,47 @@ def _plan(config: pytest.Config) -> "Plan":
         from pollux.conformance.bench import set_up
         from pollux.conformance.errors import TargetError
         from pollux.conformance.recorder import Plan
+        from pollux.conformance.sharing import unpacked
         from pollux.schemas.requirements import load_requirements
 
         around = ExitStack()
         config.add_cleanup(around.close)
+        share = getattr(config, "workerinput", {}).get(SHARE)
         try:
-            bench = around.enter_context(set_up(_setting(config)))
+            if share is not None:
+                plan = around.enter_context(unpacked(share))
+            else:
+                bench = around.enter_context(set_up(_setting(config)))
+                wishes = _wishes(config)
+                plan = Plan(bench.target, load_requirements(), process=bench.process, **wishes)
         except TargetError as error:
             raise pytest.UsageError(str(error)) from error
-        plan = Plan(
-            bench.target,
-            load_requirements(),
-            only=tuple(config.getoption("pollux_only") or ()),
-            seed=int(config.getoption("pollux_seed") or 0),
-            process=bench.process,
-        )
         config.stash[PLAN] = plan
     return plan
+
+
+def _wishes(config: pytest.Config) -> dict[str, Any]:
+    """Return what the options say of the run itself."""
+    from pollux.conformance.effort import Budget, Effort
+
+    try:
+        cases = config.getoption("pollux_fuzz_cases")
+        effort = Effort(config.getoption("pollux_effort") or Effort.NORMAL)
+        return {
+            "only": tuple(config.getoption("pollux_only") or ()),
+            "seed": int(config.getoption("pollux_seed") or 0),
+            "budget": Budget.of(effort, int(cases) if cases else None),
+        }
+    except ValueError as error:
+        raise pytest.UsageError(f"a --pollux option: {error}") from error
+
+
+def _tokens(config: pytest.Config, name: str) -> list[str]:
+    """Return the tokens of the option of this NAME, or else those of the environment."""
+    given: list[str] | None = config.getoption(f"pollux_{name}")
+    if given or config.getoption("pollux_reference"):
+        return given or []
+    return os.environ.get(f"POLLUX_{name.upper()}", "").split()
 
 
 def _setting(config: pytest.Config) -> "Setting":
@@ -187,13 +236,12 @@ def _setting(config: pytest.Config) -> "Setting":
     profile = config.getoption("pollux_profile")
     listen = config.getoption("pollux_model_listen")
     reference = bool(config.getoption("pollux_reference"))
-    environment = {} if reference else os.environ
+    tokens, others = _tokens(config, "token"), _tokens(config, "other_token")
     try:
         return Setting(
             url=config.getoption("pollux_url"),
-            token=config.getoption("pollux_token") or environment.get("POLLUX_TOKEN"),
-            other_token=config.getoption("pollux_other_token")
-            or environment.get("POLLUX_OTHER_TOKEN"),
+            token=tokens[0] if tokens else None,
+            other_token=others[0] if others else None,
             profile=Profile(profile) if profile else None,
             model_listen=address(listen) if listen else None,
             start=config.getoption("pollux_start"),

@@ -31,6 +31,9 @@ _LACKING = pytest.StashKey[str]()
 _END = pytest.StashKey[BaseException]()
 _STARTED = pytest.StashKey[float]()
 
+#: Where a worker of pytest-xdist leaves what checks it has found.
+CHECKS = "pollux_checks"
+
 _SUITE = "pollux.conformance.suite."
 _RECORD = "pollux_check"
 
@@ -70,6 +73,7 @@ class Recorder:
         self.plan = plan
         self.log = log
         self._interrupted = False
+        self._checks_known = False
         if log is not None:
             self._begin(log)
 
@@ -83,6 +87,7 @@ class Recorder:
             profile=plan.target.profile.value,
             seed=plan.seed,
             only=list(plan.only),
+            effort=plan.budget.effort.value,
             requirements=[
                 {
                     "id": requirement.id,
@@ -112,23 +117,41 @@ class Recorder:
         if missing and self.plan.every_requirement:
             self._refuse([f"{name} has no check" for name in missing])
         wanted = selected(self.plan.only, self.plan.catalogue, covered)
+        if self.plan.budget.effort is Effort.QUICK:
+            checks = {item: check for item, check in checks.items() if not check.slow}
+            wanted &= {name for check in checks.values() for name in check.requirements}
         unwanted = {
-            item for item, check in checks.items() if not wanted.intersection(check.requirements)
+            item
+            for item in items
+            if item.stash.get(_DECLARATION, None) is not None
+            and not (item in checks and wanted.intersection(checks[item].requirements))
         }
         if unwanted:
             config.hook.pytest_deselected(items=list(unwanted))
             items[:] = [item for item in items if item not in unwanted]
+        rows = [
+            {
+                "check": check_name(item),
+                "requirements": list(check.requirements),
+                "left_out": self._lacking(check),
+            }
+            for item, check in checks.items()
+            if item not in unwanted
+        ]
+        self.note_checks({"selected": sorted(wanted), "checks": rows})
+        if hasattr(config, "workeroutput"):
+            config.workeroutput[CHECKS] = {"selected": sorted(wanted), "checks": rows}
+
+    def note_checks(self, checks: Mapping[str, Any]) -> None:
+        """Write into the log which checks there are; the first to say so counts."""
+        if self.log is not None and not self._checks_known:
+            self._checks_known = True
+            self.log.emit("checks", **checks)
+
+    def note_trouble(self, message: str) -> None:
+        """Write into the log what went wrong outside of a check."""
         if self.log is not None:
-            rows = [
-                {
-                    "check": check_name(item),
-                    "requirements": list(check.requirements),
-                    "left_out": self._lacking(check),
-                }
-                for item, check in checks.items()
-                if item not in unwanted
-            ]
-            self.log.emit("checks", selected=sorted(wanted), checks=rows)
+            self.log.emit("trouble", message=message)
 
     def _checks(self, items: Sequence[pytest.Item]) -> dict[pytest.Item, Declaration]:
         checks: dict[pytest.Item, Declaration] = {}
@@ -151,8 +174,7 @@ class Recorder:
 
     def _refuse(self, reasons: Sequence[str]) -> Never:
         message = "; ".join(reasons)
-        if self.log is not None:
-            self.log.emit("trouble", message=message)
+        self.note_trouble(message)
         raise pytest.UsageError(message)
 
     def _lacking(self, check: Declaration) -> str | None:
@@ -161,8 +183,8 @@ class Recorder:
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note a module of checks that cannot be imported."""
-        if report.failed and self.log is not None:
-            self.log.emit("trouble", message=f"{report.nodeid}: {report.longreprtext[-2000:]}")
+        if report.failed:
+            self.note_trouble(f"{report.nodeid}: {report.longreprtext[-2000:]}")
 
     # -- one check ----------------------------------------------------------------------
 
@@ -246,12 +268,11 @@ class Recorder:
     def pytest_internalerror(self, excrepr: object) -> None:
         """Note an error of pytest or of this plugin."""
         self._interrupted = True
-        if self.log is not None:
-            self.log.emit("trouble", message=str(excrepr)[-4000:])
+        self.note_trouble(str(excrepr)[-4000:])
 
-    def pytest_sessionfinish(self, exitstatus: int) -> None:
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         """Close the log: complete only when nothing kept the run from its end."""
-        if self.log is not None:
+        if self.log is not None and not session.config.option.collectonly:
             ended = exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
             self.log.emit("finish", complete=ended and not self._interrupted)
 

@@ -7,8 +7,10 @@ from importlib import resources
 
 import pytest
 
+from pollux.conformance.bench import Setting
 from pollux.conformance.recorder import Plan, Recorder
 from pollux.conformance.report.log import EventLog
+from pollux.conformance.sharing import Sharing
 
 SUITE = "pollux.conformance.suite"
 
@@ -30,7 +32,12 @@ _LEFT_OUT = (
 
 
 def run_checks(
-    plan: Plan, log: EventLog, *, suite: str = SUITE, modules: Sequence[str] = ()
+    plan: Plan,
+    log: EventLog,
+    *,
+    suite: str = SUITE,
+    modules: Sequence[str] = (),
+    settings: Sequence[Setting] = (),
 ) -> None:
     """Run the checks of the package SUITE; everything that comes of it goes into LOG.
 
@@ -41,6 +48,8 @@ def run_checks(
         log: Takes the events of the run.
         suite: A package of checks.
         modules: Only these modules of it; none means all.
+        settings: One for each worker that the checks are shared out among; none: they run in
+            this process, on the target of the plan.
     """
     with resources.as_file(resources.files(suite)) as folder:
         arguments = [
@@ -59,7 +68,14 @@ def run_checks(
         ]
         recorder = Recorder(plan, log)
         with _without_foreign_settings():
-            pytest.main(arguments, plugins=[recorder])
+            if not settings:
+                pytest.main(arguments, plugins=[recorder])
+                return
+            # The workers collect for themselves; what there is to do is to be known before.
+            if pytest.main([*arguments, "--collect-only"], plugins=[recorder]) != 0:
+                return
+            workers = ["-p", "xdist.plugin", f"-n{len(settings)}", "--max-worker-restart=0"]
+            pytest.main([*workers, *arguments], plugins=[recorder, Sharing(recorder, settings)])
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from pollux.polling.client import ApiClient
 from pollux.polling.errors import NoAnswerError, TaskStalledError
 from pollux.polling.exchange import Exchange
 from pollux.polling.http import Limits
-from pollux.polling.poll import Poll
+from pollux.polling.poll import LIVE, Poll
 from pollux.polling.watcher import TaskWatcher
 from pollux.scripted_model.builder import hold, say, script, turn
 from pollux.scripted_model.control import ModelControl
@@ -368,7 +368,9 @@ class Task:
         if not self.ended and self.cancel().ok:
             deadline = time.monotonic() + self.user.stage.seconds(_END_SECONDS)
             while time.monotonic() < deadline:
-                _, poll = self.watcher.ask(self.watcher.invariants.head)
-                if poll is None or poll.terminal:
+                # Nothing is judged any more: after a restart the task is not there at all.
+                answer = self.user.api.poll_task(self.id, self.watcher.invariants.head)
+                data = answer.payload.get("data")
+                if not isinstance(data, dict) or data.get("status") not in LIVE:
                     break
                 time.sleep(0.01)

@@ -4,7 +4,7 @@ Each breach is charged to its requirement. What an answer says about a task in t
 time is the matter of :mod:`pollux.polling.invariants`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from pollux.schemas.openapi import response_schema
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
+    from jsonschema_rs import Draft202012Validator as FastValidator
 
 # The requirement that the shape of an operation's success is charged to; where one field has
 # a requirement of its own, it stands here by its path.
@@ -194,12 +195,13 @@ class _AnswerJudge:
     def shape(self) -> None:
         exchange = self._exchange
         operation = exchange.operation
-        validator = _validator(operation, exchange.status) if operation else None
-        if operation is None or validator is None or not exchange.payload:
+        if operation is None or not exchange.payload:
+            return
+        if response_schema(operation, exchange.status) is None:
             return
         payload = _without_events(exchange.payload) if operation == _POLL else exchange.payload
         told = set()
-        for error in validator.iter_errors(payload):
+        for error in _errors(operation, exchange.status, payload):
             if list(error.absolute_path) == ["success"] or _lacks_success(error):
                 continue  # that is the envelope's matter
             rule = _rule(operation, error)
@@ -239,12 +241,19 @@ class _AnswerJudge:
         self._sink.breached(Breach(rule, message, expected, got, (self._exchange,)))
 
 
+def _errors(operation: str, status: int, payload: Any) -> "Iterable[ValidationError]":
+    """Return what is wrong with the shape of PAYLOAD; nearly always nothing, which is fast."""
+    fast, validator = _validators(operation, status)
+    return () if fast.is_valid(payload) else validator.iter_errors(payload)
+
+
 @cache
-def _validator(operation: str, status: int) -> "Draft202012Validator | None":
+def _validators(operation: str, status: int) -> "tuple[FastValidator, Draft202012Validator]":
+    import jsonschema_rs
     from jsonschema import Draft202012Validator
 
-    schema = response_schema(operation, status)
-    return None if schema is None else Draft202012Validator(schema)
+    schema = response_schema(operation, status) or {}
+    return jsonschema_rs.Draft202012Validator(schema), Draft202012Validator(schema)
 
 
 def _without_events(payload: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -249,7 +249,8 @@ class HttpClient:
         status, body = 0, bytearray()
         lines: tuple[tuple[str, str], ...] = ()
         try:
-            response = self._http.send(request, stream=True)
+            # Nothing of what a client adds is wanted: no cookies, redirects or second tries.
+            response = self._transport.handle_request(request)
             try:
                 status, lines = response.status_code, _lines(response.headers)
                 for piece in response.iter_bytes():

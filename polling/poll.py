@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from pollux.polling.exchange import Exchange
@@ -40,12 +41,12 @@ class Poll:
         """Whether the task has ended."""
         return self.status in TERMINAL
 
-    @property
+    @cached_property
     def first(self) -> int:
         """The lowest idx; only to be asked for when there are events."""
         return min(int(event["idx"]) for event in self.events)
 
-    @property
+    @cached_property
     def end(self) -> int:
         """The highest idx plus 1; 0 without events."""
         return max((int(event["idx"]) + 1 for event in self.events), default=0)

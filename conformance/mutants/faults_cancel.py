@@ -54,7 +54,7 @@ def cancel_waits_for_the_next_try(patch: Patch) -> None:
         return 0.0
 
 
-@mutant("CANCEL-TERMINAL")
+@mutant("CANCEL-TERMINAL", "CANCEL-REPEATED")
 def cancel_of_a_finished_task_is_a_conflict(patch: Patch) -> None:
     """Cancelling a task that has ended is refused with 409."""
 
@@ -87,9 +87,9 @@ def cancel_a_second_time_is_a_conflict(patch: Patch) -> None:
         original(self)
 
 
-@mutant("CANCEL-UNKNOWN")
+@mutant("CANCEL-UNKNOWN", "ISOLATION-TASK-CANCEL")
 def cancel_of_anything_succeeds(patch: Patch) -> None:
-    """Cancelling a task that does not exist is answered with 200."""
+    """Cancelling a task that the user has not is answered with 200, whatever it is."""
 
     @patch.response
     def change(response: Response) -> Response:
@@ -101,10 +101,11 @@ def cancel_of_anything_succeeds(patch: Patch) -> None:
 
 @mutant("CANCEL-ENDS-WITH-TOOLS")
 def cancel_does_not_reach_the_tools(patch: Patch) -> None:
-    """A cancel between two tool calls is noticed only when all of them have been made."""
+    """A cancel while tools are at work is noticed only when all of them are done."""
 
     @patch.wrap(agent.Agent, "_use_tool")
-    async def use_tool(original: Any, self: agent.Agent, *args: Any) -> None:
-        for _ in range(100):
-            time.sleep(0.05)
-        await original(self, *args)
+    async def use_tool(original: Any, self: agent.Agent, call: Any, number: str) -> None:
+        await original(self, call, number)
+        if number == "1_8":
+            # The eighth tool of one answer takes its time, and cannot be interrupted.
+            time.sleep(8)

@@ -1,67 +1,19 @@
 """Folds the event log of a run into one report: outcome by requirement, counts, verdict."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pollux.conformance.outcome import (
-    Cause,
-    Evidence,
-    Judgement,
-    Outcome,
-    Verdict,
-    combined,
-)
+from pollux.conformance.outcome import Cause, Judgement, Outcome, Verdict, combined
 from pollux.conformance.report.log import Event
+from pollux.conformance.report.result import RequirementResult, Standing
 
 REPORT_VERSION = 1
+#: The effort of runs that say nothing of it.
+NORMAL_EFFORT = "normal"
 
 _LEVELS = ("MUST", "SHOULD", "MAY")
-
-
-@dataclass(frozen=True)
-class RequirementResult:
-    """What a run says of one requirement.
-
-    Attributes:
-        id: Stable id.
-        level: ``MUST``, ``SHOULD`` or ``MAY``.
-        sentence: The rule.
-        source: Where the contract says it.
-        group: Group of the contract.
-        outcome: What is known after the run.
-        detail: Why, in a sentence.
-        cause: The kind of NOT_VERIFIED, or None.
-        checks: The checks that judge it.
-        evidence: What proves the outcome.
-    """
-
-    id: str
-    level: str
-    sentence: str
-    source: str
-    group: str
-    outcome: Outcome
-    detail: str = ""
-    cause: Cause | None = None
-    checks: tuple[str, ...] = ()
-    evidence: tuple[Evidence, ...] = ()
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the result as it stands in the JSON report."""
-        return {
-            "id": self.id,
-            "level": self.level,
-            "outcome": self.outcome.value,
-            "sentence": self.sentence,
-            "detail": self.detail,
-            "evidence": [item.as_dict() for item in self.evidence],
-            "source": self.source,
-            "group": self.group,
-            "cause": self.cause.value if self.cause else None,
-            "checks": list(self.checks),
-        }
 
 
 @dataclass(frozen=True)
@@ -81,6 +33,8 @@ class Report:
         finished_at: ISO time of the last event.
         version: Version of Pollux.
         out_of: How many requirements there are.
+        effort: ``quick``, ``normal`` or ``thorough``.
+        standing: How the run stands to its baseline; None when it has none.
     """
 
     target: Mapping[str, Any]
@@ -94,6 +48,8 @@ class Report:
     finished_at: str
     version: str
     out_of: int
+    effort: str
+    standing: Standing | None = None
 
     def having(self, *outcomes: Outcome, level: str | None = None) -> list[RequirementResult]:
         """Return the results with one of these OUTCOMES (and of this LEVEL)."""
@@ -108,14 +64,28 @@ class Report:
         """What is said of the implementation: by its MUSTs, and never from nothing."""
         if self.having(Outcome.FAIL):
             return Verdict.VIOLATED
-        unfinished = (
+        return Verdict.INCOMPLETE if self.unfinished else Verdict.CONFORMANT
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether something required is not known, whatever else is."""
+        return bool(
             not self.complete
             or self.troubles
             or self.having(Outcome.HARNESS_ERROR)
             or self.having(Outcome.NOT_VERIFIED, level="MUST")
             or self.verified()[0] == 0
         )
-        return Verdict.INCOMPLETE if unfinished else Verdict.CONFORMANT
+
+    @property
+    def partial(self) -> bool:
+        """Whether only some of the requirements were asked for."""
+        return len(self.requirements) < self.out_of
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The groups of the requirements, in the order of the contract."""
+        return tuple(dict.fromkeys(row.group for row in self.requirements))
 
     def verified(self, *levels: str) -> tuple[int, int]:
         """Return how many requirements were verified, and out of how many that apply.
@@ -130,9 +100,14 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 all required holds, 1 something is violated, 3 something was not verified."""
-        codes = {Verdict.CONFORMANT: 0, Verdict.VIOLATED: 1, Verdict.INCOMPLETE: 3}
-        return codes[self.verdict]
+        """0 all required holds, 1 something is violated, 3 something was not verified.
+
+        With a baseline, 1 says that a failure is new or that a known one passes now.
+        """
+        holds = not self.having(Outcome.FAIL) if self.standing is None else self.standing.holds
+        if not holds:
+            return 1
+        return 3 if self.unfinished else 0
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Return the number of requirements by level and outcome."""
@@ -150,6 +125,7 @@ class Report:
             "target": dict(self.target),
             "profile": self.profile,
             "seed": self.seed,
+            "effort": self.effort,
             "verdict": self.verdict.value,
             "counts": self.counts(),
             "requirements": [row.as_dict() for row in self.requirements],
@@ -164,34 +140,59 @@ class Report:
             "started_at": self.started_at,
             "finished_at": self.finished_at,
             "pollux_version": self.version,
+            "baseline": self.standing.as_dict() if self.standing else None,
         }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Report":
+        """Read what :meth:`as_dict` wrote."""
+        standing = data.get("baseline")
+        return cls(
+            target=data["target"],
+            profile=data["profile"],
+            seed=data["seed"],
+            requirements=tuple(map(RequirementResult.from_dict, data["requirements"])),
+            complete=data["complete"],
+            selection=tuple(data["selection"]["only"]),
+            troubles=tuple(data["troubles"]),
+            started_at=data["started_at"],
+            finished_at=data["finished_at"],
+            version=data["pollux_version"],
+            out_of=data["selection"]["of"],
+            effort=data.get("effort", NORMAL_EFFORT),
+            standing=Standing.from_dict(standing) if standing else None,
+        )
 
 
 def build_report(events: Sequence[Event]) -> Report:
     """Return the report that the EVENTS of a log amount to."""
     start = events[0]
     judged: dict[str, list[Judgement]] = {}
-    ended: set[str] = set()
+    durations: dict[str, float] = {}
     for event in _of_kind(events, "check"):
-        ended.add(event["check"])
+        durations[event["check"]] = event["duration_ms"]
         for row in event["judgements"]:
             judged.setdefault(row["requirement"], []).append(Judgement.from_dict(row))
     checks: dict[str, list[str]] = {}
+    shares: dict[str, float] = defaultdict(float)
     selected = {requirement["id"] for requirement in start["requirements"]}
     for event in _of_kind(events, "checks"):
         selected = set(event["selected"])
         for check in event["checks"]:
+            share = durations.get(check["check"], 0.0) / max(len(check["requirements"]), 1)
             for requirement in check["requirements"]:
                 checks.setdefault(requirement, []).append(check["check"])
+                shares[requirement] += share
     results = []
     for requirement in start["requirements"]:
         name = requirement["id"]
         rows = judged.get(name, [])
-        rows += [_not_run(name) for check in checks.get(name, ()) if check not in ended]
+        rows += [_not_run(name) for check in checks.get(name, ()) if check not in durations]
         seen_broken = any(row.outcome in (Outcome.FAIL, Outcome.WARN) for row in rows)
         if name in selected or seen_broken:
             judgement = combined(rows) or _no_check(name)
-            results.append(_result(requirement, judgement, tuple(checks.get(name, ()))))
+            known_checks = tuple(checks.get(name, ()))
+            results.append(_result(requirement, judgement, known_checks, shares[name]))
     finish = next(_of_kind(events, "finish"), None)
     return Report(
         target=start["target"],
@@ -205,6 +206,7 @@ def build_report(events: Sequence[Event]) -> Report:
         finished_at=events[-1]["at"],
         version=start["pollux_version"],
         out_of=len(start["requirements"]),
+        effort=start.get("effort", NORMAL_EFFORT),
     )
 
 
@@ -221,7 +223,10 @@ def _no_check(name: str) -> Judgement:
 
 
 def _result(
-    requirement: Mapping[str, Any], judgement: Judgement, checks: tuple[str, ...]
+    requirement: Mapping[str, Any],
+    judgement: Judgement,
+    checks: tuple[str, ...],
+    duration_ms: float,
 ) -> RequirementResult:
     return RequirementResult(
         id=requirement["id"],
@@ -234,4 +239,5 @@ def _result(
         cause=judgement.cause,
         checks=checks,
         evidence=judgement.evidence,
+        duration_ms=round(duration_ms, 1),
     )

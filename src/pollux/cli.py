@@ -12,7 +12,7 @@ _COMMANDS = {
     "serve": ("pollux.reference_server.cli", "serve", "Run the reference server."),
     "user": ("pollux.reference_server.cli", "user", "Add, list or remove users."),
     "check": ("pollux.conformance.cli", "check", "Judge a server by its URL."),
-    "report": ("pollux.conformance.cli", "report", "Render, diff and compare reports."),
+    "report": ("pollux.conformance.report.cli", "report", "Render, diff and compare reports."),
     "mutants": (
         "pollux.conformance.mutants.cli",
         "mutants",

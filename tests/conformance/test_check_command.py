@@ -113,6 +113,9 @@ def test_json_is_all_that_is_printed(workshop: Workshop) -> None:
         (["--no-such-option"], "no-such-option"),
         (["http://127.0.0.1:9", "--token", "t", "--report", "/no/such/r.json"], "no such folder"),
         (["--start", "exit 4; # {port}", "--token", "t"], "ended with code 4"),
+        (["http://127.0.0.1:9", "--token", "t", "-n", "2"], "give --token 2 times"),
+        (["--reference", "-n", "0"], "-n"),
+        (["--target", "/no/such/pollux.toml"], "--target"),
     ],
 )
 def test_usage_and_unreachable_targets(arguments: Sequence[str], why: str) -> None:
@@ -168,6 +171,46 @@ def test_the_reference_server_is_started_and_ended(tmp_path: Path) -> None:
         while _serves(folder, port) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert not _serves(folder, port)
+
+
+def test_workers_share_a_run(tmp_path: Path) -> None:
+    log = tmp_path / "log.ndjson"
+    only = ["--only", "auth", "--only", "CANCEL-UNKNOWN"]
+    code, out, err = _pollux("check", "--reference", "-n", "2", *only, "--log", str(log))
+    assert code == 0, out + err
+    assert "conformant: 14 of 14 MUST verified" in out
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    # What there is to do is known before anything is done.
+    assert [event["event"] for event in events[:3]] == ["start", "checks", "check"]
+    assert events[-1]["event"] == "finish"
+
+
+def test_a_target_file_says_what_is_judged(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with workshop.serve() as url:
+        (tmp_path / "pollux.toml").write_text(
+            f'[target]\nurl = "{url}"\n[[users]]\ntoken_env = "MINE"\nother_token = "wrong"\n'
+        )
+        code, out, err = _pollux("check", *_QUICK, MINE=TOKEN)
+        assert code == 2, out
+        assert "target: pollux.toml" in err
+        assert "the token of --other-token is refused" in err
+        code, out, err = _pollux("check", *_QUICK, "--other-token", OTHER_TOKEN, MINE=TOKEN)
+    assert code == 0, out + err
+    assert "conformant: 2 of 2 MUST verified" in out
+
+
+def test_a_quick_run_leaves_slow_checks_out_and_says_so(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    only = ["--only", "SEND-MAX-ITERATIONS-DEFAULT", "--only", "AUTH-PUBLIC-OPERATIONS"]
+    code, out, err = _pollux("check", "--reference", "--quick", *only, "--report", str(report))
+    assert code == 0, out + err
+    assert ", quick" in out
+    assert [row["id"] for row in json.loads(report.read_text())["requirements"]] == [
+        "AUTH-PUBLIC-OPERATIONS"
+    ]
 
 
 def _serves(folder: Path, port: str) -> bool:

@@ -138,17 +138,33 @@ def test_without_a_target_the_checks_say_what_is_missing(tmp_path: Path) -> None
     assert "no token" in done.stderr
 
 
-@pytest.mark.parametrize("option", ["url", "log", "report"])
-def test_workers_may_not_share_what_is_one(tmp_path: Path, option: str) -> None:
-    done = _pytest(tmp_path, "-n", "2", f"--pollux-{option}", "x")
+def test_workers_may_not_share_a_user(tmp_path: Path) -> None:
+    options = ["--pollux-url", "http://127.0.0.1:9", "--pollux-token", "one"]
+    done = _pytest(tmp_path, "-n", "2", *options)
     assert done.returncode == 4
-    assert f"--pollux-{option} cannot be used with -n" in done.stderr
+    assert "give --token 2 times" in done.stderr
 
 
 def test_workers_have_a_server_each(tmp_path: Path) -> None:
     modules = [f"pollux.conformance.suite.{name}" for name in ("test_auth", "test_cancel")]
     only = ["AUTH-PUBLIC-OPERATIONS", "CANCEL-UNKNOWN", "AUTH-SCHEME-CASE", "CANCEL-REPEATED"]
     words = [word for name in only for word in ("--pollux-only", name)]
-    done = _pytest(tmp_path, "-n", "2", "--pyargs", *modules, "--pollux-reference", *words)
+    files = ["--pollux-log", "log.ndjson", "--pollux-report", "report.json"]
+    done = _pytest(tmp_path, "-n", "2", "--pyargs", *modules, "--pollux-reference", *words, *files)
     assert done.returncode == 0, done.stdout
     assert "4 passed" in done.stdout
+    assert "conformant: 4 of 4 MUST verified" in done.stdout
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["verdict"], report["complete"]) == ("conformant", True)
+    kinds = [
+        json.loads(line)["event"] for line in (tmp_path / "log.ndjson").read_text().splitlines()
+    ]
+    assert sorted(kinds) == ["check"] * 4 + ["checks", "finish", "start"]
+
+
+def test_workers_without_checks_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "test_own.py").write_text("def test_own(): pass\n")
+    done = _pytest(tmp_path, "-n", "2", "--pollux-reference")
+    assert done.returncode == 0, done.stdout
+    assert "1 passed" in done.stdout
+    assert "Pollux" not in done.stdout
