@@ -11,8 +11,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from pollux.conformance.mutants.mutant import Mutant, load_mutants
-from pollux.conformance.mutants.runner import Kill, matrix, run_mutants
+from pollux.conformance.mutants.mutant import Mutant, MutantError, load_mutants
+from pollux.conformance.mutants.runner import Kill, merged, run_mutants
 
 
 @click.command()
@@ -30,7 +30,7 @@ from pollux.conformance.mutants.runner import Kill, matrix, run_mutants
     "--matrix",
     "matrix_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the kill matrix, as JSON.",
+    help="Write the kill matrix, as JSON; what it says of mutants that are not run is kept.",
 )
 @click.option("--list", "list_only", is_flag=True, help="Only list the mutants.")
 def mutants(
@@ -59,7 +59,11 @@ def mutants(
 
     kills = run_mutants(chosen, workers=workers, quick=quick, on_kill=tell)
     if matrix_file is not None:
-        text = json.dumps(matrix(kills), indent=1, ensure_ascii=False) + "\n"
+        try:
+            rows = merged(kills, matrix_file, load_mutants())
+        except MutantError as error:
+            raise click.UsageError(str(error)) from error
+        text = json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
         matrix_file.write_text(text, encoding="utf-8")
     sys.exit(_conclude(kills, quick))
 

@@ -285,7 +285,7 @@ def conversation_always_comes_with_its_messages(patch: Patch) -> None:
         return ok({"data": current_space().conversations.load(name)})
 
 
-@mutant("CONV-GET-FULL")
+@mutant("CONV-GET-FULL", "CONV-GET-SHAPE")
 def conversation_without_messages_has_null_for_them(patch: Patch) -> None:
     """Reading an empty conversation with `full=1` gives null instead of an empty list."""
 
@@ -336,7 +336,7 @@ def conversation_deletion_always_succeeds(patch: Patch) -> None:
 @mutant("CONV-DELETE-GONE")
 def conversation_that_was_deleted_can_be_written_to(patch: Patch) -> None:
     """A send to a deleted conversation begins a new one."""
-    deleted: set[str | None] = set()
+    deleted: set[str] = set()
 
     @patch.wrap(ConversationStore, "delete")
     def delete(original: Any, self: ConversationStore, name: str) -> None:
@@ -345,7 +345,8 @@ def conversation_that_was_deleted_can_be_written_to(patch: Patch) -> None:
 
     @patch.wrap(sending, "parse_send")
     def parse(original: Any, body: dict[str, Any]) -> Any:
-        gone = body.get("conversation_id") in deleted
+        name = body.get("conversation_id")
+        gone = isinstance(name, str) and name in deleted
         return original({**body, "conversation_id": None} if gone else body)
 
 

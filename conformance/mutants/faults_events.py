@@ -224,7 +224,7 @@ def events_come_when_the_answer_is_complete(patch: Patch) -> None:
         self.close = close_and_tell  # type: ignore[method-assign]
 
 
-@mutant("EVENT-TITLE-TRUE")
+@mutant("EVENT-TITLE-TRUE", "CONV-TITLE-ANNOUNCED")
 def events_announce_a_title_that_is_not_kept(patch: Patch) -> None:
     """A ``conversation_changed`` tells a title longer than the one that is stored."""
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pollux.conformance.mutants.mutant import Mutant
+from pollux.conformance.mutants.mutant import Mutant, MutantError
 from pollux.conformance.selection import CHECKED
 
 MATRIX_VERSION = 1
@@ -132,7 +132,7 @@ def _judged(
 
 
 def matrix(kills: Iterable[Kill]) -> dict[str, Any]:
-    """Return the kill matrix as JSON data: for each mutant what it broke and what turned red."""
+    """Return the kill matrix as JSON data: for each mutant what turned red."""
     return {
         "pollux_kill_matrix": MATRIX_VERSION,
         "mutants": {
@@ -144,3 +144,25 @@ def matrix(kills: Iterable[Kill]) -> dict[str, Any]:
             for kill in kills
         },
     }
+
+
+def merged(kills: Iterable[Kill], path: Path, known: Iterable[str]) -> dict[str, Any]:
+    """Return the matrix of KILLS, with what the file in PATH says of the mutants not run.
+
+    Args:
+        kills: What was judged; who could not be judged is left out.
+        path: A matrix of before; it need not be there.
+        known: The names of all mutants there are: who is gone is left out.
+
+    Raises:
+        MutantError: when the file is not a kill matrix.
+    """
+    new = matrix(kill for kill in kills if kill.trouble is None)
+    rows: dict[str, Any] = {}
+    if path.exists():
+        try:
+            rows = json.loads(path.read_text(encoding="utf-8"))["mutants"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise MutantError(f"{path} is not a kill matrix: {error!r}") from error
+    rows = {**rows, **new["mutants"]}
+    return {**new, "mutants": {name: rows[name] for name in sorted(known) if name in rows}}
