@@ -194,6 +194,8 @@ def check(
         )
         if file is not None:
             asked, setting = _filled(asked, setting, file, time_scale)
+            if file.baseline is not None:
+                outputs = outputs.with_baseline(file.baseline)
         report = _run(asked, setting, log_file, console)
     except TargetError as error:
         _give_up(str(error))

@@ -36,6 +36,9 @@ _OPTIONS = (
     ("--pollux-time-scale", "X", "factor of every deadline"),
     ("--pollux-log", "FILE", "write the events of the run"),
     ("--pollux-report", "FILE", "write the report as JSON"),
+    ("--pollux-junit", "FILE", "write it as JUnit XML, a test case for each requirement"),
+    ("--pollux-html", "FILE", "write it as one HTML page"),
+    ("--pollux-badge", "FILE", "write the verdict as an SVG badge"),
 )
 
 
@@ -127,16 +130,17 @@ def pytest_terminal_summary(
     from rich.console import Console
 
     from pollux.conformance.report.console import print_report
-    from pollux.conformance.report.json import render_json
+    from pollux.conformance.report.outputs import FORMATS, write_output
     from pollux.conformance.report.report import build_report
 
     recorder.log.close()
     if not any(event["event"] == "check" for event in recorder.log.events):
         return
     report = build_report(recorder.log.events)
-    report_file = config.getoption("pollux_report")
-    if report_file:
-        Path(report_file).write_text(render_json(report), encoding="utf-8")
+    for name, (render, _) in FORMATS.items():
+        file = config.getoption(f"pollux_{name}")
+        if file:
+            write_output(Path(file), render(report))
     terminalreporter.section("Pollux")
     console = Console(width=100)
     with console.capture() as capture:

@@ -1,9 +1,10 @@
 """Runs the checks in a pytest of their own, away from the user's configuration and plugins."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import resources
+from pathlib import Path
 
 import pytest
 
@@ -81,18 +82,30 @@ def run_checks(
 @contextmanager
 def _without_foreign_settings() -> Iterator[None]:
     """Keep pytest from options, plugins and folders of the place it happens to be run in."""
-    foreign = {
-        name: os.environ.pop(name)
-        for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS")
-        if name in os.environ
+    changes = {
+        "PYTEST_ADDOPTS": None,
+        "PYTEST_PLUGINS": None,
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        # Hypothesis would make a folder in the current one.
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(_cache() / "hypothesis"),
     }
-    autoload = os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    before = {name: os.environ.get(name) for name in changes}
+    _set_environment(changes)
     try:
         yield
     finally:
-        os.environ.update(foreign)
-        if autoload is None:
-            del os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"]
+        _set_environment(before)
+
+
+def _set_environment(variables: Mapping[str, str | None]) -> None:
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
         else:
-            os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = autoload
+            os.environ[name] = value
+
+
+def _cache() -> Path:
+    """Return the folder of this user for what can be made again at any time."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "pollux"

@@ -94,7 +94,8 @@ class Comparison:
             ("version of Pollux", [report.version for report in self.reports]),
         ):
             if len(set(values)) > 1:
-                notes.append(f"not the same kind of run: {what} {', '.join(values)}")
+                each = "; ".join(map(": ".join, zip(self.names, values, strict=True)))
+                notes.append(f"not the same kind of run, {what}: {each}")
         return notes
 
     def as_dict(self) -> dict[str, Any]:

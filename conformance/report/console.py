@@ -29,6 +29,8 @@ VERDICT_STYLES = {
 }
 _KNOWN = "known"
 _MOST_NAMES = 12
+# What goes into a file or the log of a CI system need not fit a screen.
+_PIPED = Limits(text=400, body=400, curl=2000)
 
 
 def print_report(report: Report, console: Console) -> None:
@@ -44,9 +46,10 @@ def print_report(report: Report, console: Console) -> None:
         for row in report.having(Outcome.FAIL, Outcome.WARN, Outcome.HARNESS_ERROR)
         if row.known is None
     ]
+    limits = Limits() if console.is_terminal else _PIPED
     for row in broken:
         console.print()
-        for line in _broken(row):
+        for line in _broken(row, limits):
             _print_line(line, console)
     if any(row.evidence for row in broken):
         say(
@@ -100,11 +103,11 @@ def _column(row: RequirementResult) -> str:
     return _KNOWN if row.known else row.outcome.value
 
 
-def _broken(row: RequirementResult) -> Iterator[Line]:
+def _broken(row: RequirementResult, limits: Limits) -> Iterator[Line]:
     title = Text.assemble((f"{row.outcome.value} ", OUTCOME_STYLES[row.outcome]), (row.id, "bold"))
     yield Line(title.append(f"  {row.level}  {row.source}", "dim"), indent=0)
     yield Line(Text(row.sentence, "italic"))
-    yield from evidence_lines(row, Limits())
+    yield from evidence_lines(row, limits)
 
 
 def _print_line(line: Line, console: Console) -> None:

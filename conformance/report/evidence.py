@@ -16,6 +16,8 @@ from pollux.conformance.report.text import cut, cut_middle, visible, without_hos
 # Columns at which an answer and a curl line begin, and the bodies.
 _INNER = 8
 _BODY = 10
+# Characters of what is said of further evidence.
+_BRIEF = 60
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class Limits:
         full: Pieces of evidence shown with their exchanges.
         brief: Further ones shown in a few words.
         exchanges: Exchanges of each.
-        body: Characters of a body, and of what came.
+        text: Characters of what was looked at, expected and got.
+        body: Characters of a body.
         url: Characters of a URL.
         curl: Characters of the curl lines of one piece of evidence; longer ones are only
             mentioned, but for the last.
@@ -55,8 +58,9 @@ class Limits:
     full: int = 1
     brief: int = 2
     exchanges: int = 3
-    body: int = 200
-    url: int = 120
+    text: int = 160
+    body: int = 110
+    url: int = 100
     curl: int = 600
     longest_curl: int = 1500
 
@@ -69,23 +73,25 @@ def evidence_lines(row: RequirementResult, limits: Limits) -> Iterator[Line]:
         yield from _evidence(item, limits)
     brief = row.evidence[limits.full : limits.full + limits.brief]
     for item in brief:
-        got = f": got {cut(item.got, limits.url)}" if item.got else ""
-        yield Line(Text(f"also: {cut(item.message, limits.body)}{got}", "dim"))
+        got = f": got {cut(item.got, _BRIEF)}" if item.got else ""
+        yield Line(Text(f"also: {cut(item.message, _BRIEF)}{got}", "dim"))
     left_out = len(row.evidence) - limits.full - len(brief)
     if left_out > 0:
         yield Line(Text(f"({left_out} more of this in the report)", "dim"))
 
 
 def _evidence(item: Evidence, limits: Limits) -> Iterator[Line]:
-    yield Line(Text(cut(item.message, limits.body)))
+    yield Line(Text(cut(item.message, limits.text)))
     if item.expected:
-        yield Line(Text.assemble(("expected  ", "green"), cut(item.expected, limits.body)))
+        yield Line(Text.assemble(("expected  ", "green"), cut(item.expected, limits.text)))
     if item.got:
-        yield Line(Text.assemble(("got       ", "red"), cut(item.got, limits.body)))
+        yield Line(Text.assemble(("got       ", "red"), cut(item.got, limits.text)))
     shown = telling(item.exchanges, limits.exchanges)
     curls = _curls([exchange for exchange, _ in shown], limits)
     for (exchange, alike), curl in zip(shown, curls, strict=True):
         yield from _exchange(exchange, alike, curl, limits)
+    if None in curls:
+        yield Line(Text("(curl lines that are too long for here are in the report)", "dim"))
     left_out = len(item.exchanges) - sum(1 + alike for _, alike in shown)
     if left_out > 0:
         yield Line(Text(f"({left_out} more exchanges in the report)", "dim"))
@@ -137,11 +143,9 @@ def _exchange(
     if request["body"]:
         yield Line(Text(cut(request["body"], limits.body)), _BODY)
     status = str(response["status"]) if response["status"] else f"no answer: {response['error']}"
-    line = Text.assemble((f"< {cut(status, limits.body)}", "bold"))
+    line = Text.assemble((f"< {cut(status, limits.text)}", "bold"))
     yield Line(line.append(f"  after {exchange['elapsed_ms']:g} ms", "dim"), _INNER)
     if response["body"]:
         yield Line(Text(cut(response["body"], limits.body)), _BODY)
-    if curl is None:
-        yield Line(Text("$ (its curl line is in the report)", "dim"), _INNER)
-    else:
+    if curl is not None:
         yield Line(Text(f"$ {curl}", "cyan"), _INNER, whole=True)

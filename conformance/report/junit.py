@@ -19,7 +19,9 @@ from pollux.conformance.report.text import visible
 _NAME = "API v1"
 # Of the run itself: what is wrong with it beside the requirements.
 _RUN = "run"
-_LIMITS = Limits(full=3, brief=7, exchanges=8, body=2000, url=400, curl=8000, longest_curl=20_000)
+_LIMITS = Limits(
+    full=3, brief=7, exchanges=8, text=1000, body=1000, url=400, curl=8000, longest_curl=20_000
+)
 
 
 def render_junit(report: Report) -> str:

@@ -3,9 +3,9 @@
 import functools
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Never
+from typing import Any, Never, Self
 
 import click
 from rich.console import Console
@@ -29,7 +29,8 @@ from pollux.schemas.requirements import load_requirements
 #: Exit code of what cannot be done: wrong usage, a file that cannot be read or written.
 UNUSABLE = 2
 
-_FORMATS: Mapping[str, tuple[Callable[[Report], str], str]] = {
+#: How a report is written into files, by the names of the options, and what their help says.
+FORMATS: Mapping[str, tuple[Callable[[Report], str], str]] = {
     "report": (render_json, "Write the report as JSON."),
     "junit": (render_junit, "Write it as JUnit XML, for the viewers of CI systems."),
     "html": (render_page, "Write it as one HTML page that works offline."),
@@ -55,6 +56,13 @@ class Outputs:
     write_baseline: Path | None = None
     baseline_before: Baseline = field(default_factory=dict)
 
+    def with_baseline(self, path: Path) -> Self:
+        """Return the outputs with the known failures of the file in PATH, unless they have some.
+
+        A file that cannot be read ends the command with exit code 2.
+        """
+        return self if self.baseline is not None else replace(self, baseline=_baseline(path))
+
 
 def output_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give COMMAND the output options; it gets them as one argument ``outputs: Outputs``.
@@ -67,7 +75,7 @@ def output_options(command: Callable[..., None]) -> Callable[..., None]:
     def wrapper(
         as_json: bool, baseline: Path | None, write_baseline: Path | None, **arguments: Any
     ) -> None:
-        options = {name: arguments.pop(f"{name}_file") for name in _FORMATS}
+        options = {name: arguments.pop(f"{name}_file") for name in FORMATS}
         files = {name: path for name, path in options.items() if path is not None}
         written = [*files.values(), *([write_baseline] if write_baseline else [])]
         _refuse_unwritable(written, [baseline] if baseline and baseline != write_baseline else [])
@@ -81,9 +89,10 @@ def output_options(command: Callable[..., None]) -> Callable[..., None]:
         )
         command(outputs=outputs, **arguments)
 
+    decorated: Callable[..., None] = wrapper
     for option in reversed(_options()):
-        wrapper = option(wrapper)
-    return wrapper
+        decorated = option(decorated)
+    return decorated
 
 
 def deliver(report: Report, outputs: Outputs) -> int:
@@ -95,7 +104,7 @@ def deliver(report: Report, outputs: Outputs) -> int:
         report = apply_baseline(report, outputs.baseline)
     codes = [report.exit_code]
     for name, path in outputs.files.items():
-        render, _ = _FORMATS[name]
+        render, _ = FORMATS[name]
         codes.append(write_output(path, render(report)))
     if outputs.write_baseline is not None:
         text = baseline_text(report, outputs.baseline_before)
@@ -143,7 +152,7 @@ def _options() -> list[Callable[[Callable[..., None]], Callable[..., None]]]:
     file = click.Path(path_type=Path, dir_okay=False)
     options = [
         click.option(f"--{name}", f"{name}_file", type=file, metavar="FILE", help=text)
-        for name, (_, text) in _FORMATS.items()
+        for name, (_, text) in FORMATS.items()
     ]
     return [
         *options,

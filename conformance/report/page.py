@@ -34,8 +34,11 @@ KINDS = (
     Outcome.PASS.value,
     Outcome.NOT_APPLICABLE.value,
 )
-_MOST_EVIDENCE = 8
+_PACKAGE = "pollux.conformance.report"
+_MOST_EVIDENCE = 5
 _MOST_EXCHANGES = 20
+# Characters of exchanges on one page; a browser has to open it.
+_ROOM = 10_000_000
 
 
 # What has an article of its own for each requirement: id, title and a sentence.
@@ -127,6 +130,7 @@ def render_page(report: Report) -> str:
         told={row.id for chapter in chapters for row in chapter.rows},
         reasons=_reasons(report),
         seconds=_seconds(report),
+        moments=_Timelines(_ROOM).moments,
     )
 
 
@@ -171,6 +175,18 @@ def moments(item: Evidence) -> list[Moment]:
     ]
 
 
+class _Timelines:
+    """Gives out timelines as long as there is ROOM on the page (in characters)."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+
+    def moments(self, item: Evidence) -> list[Moment]:
+        found = moments(item) if self._room > 0 else []
+        self._room -= sum(len(str(moment.exchange)) for moment in found)
+        return found
+
+
 def _telling(exchanges: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return the first and the last of very many, and those that ended otherwise than most."""
     if len(exchanges) <= _MOST_EXCHANGES:
@@ -208,7 +224,7 @@ def _environment() -> "Environment":
         return visible(value, keep="\n\t") if plain else value
 
     environment = Environment(
-        loader=PackageLoader("pollux.conformance.report", "templates"),
+        loader=PackageLoader(_PACKAGE, "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=shown,
@@ -223,7 +239,6 @@ def _environment() -> "Environment":
         policy=Markup("; ".join(_policy(style, script))),
         kind_of=kind_of,
         shares=shares,
-        moments=moments,
         most_evidence=_MOST_EVIDENCE,
     )
     environment.filters["kind_of"] = kind_of
@@ -250,4 +265,4 @@ def _digest(text: str) -> str:
 
 
 def _own(name: str) -> str:
-    return resources.files(__package__).joinpath("templates", name).read_text("utf-8")
+    return resources.files(_PACKAGE).joinpath("templates", name).read_text("utf-8")

@@ -6,9 +6,11 @@ from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from pollux.conformance.outcome import Outcome
 from pollux.conformance.report.log import Event
+from pollux.conformance.report.text import visible
 
 _PLAIN_EVERY_SECONDS = 2.0
 
@@ -62,9 +64,8 @@ class LiveProgress:
         for row in event["judgements"]:
             if row["outcome"] == Outcome.FAIL.value and row["requirement"] not in self._failed:
                 self._failed.add(row["requirement"])
-                self._console.print(
-                    f"FAIL {row['requirement']}: {row['detail']}", style="red", markup=False
-                )
+                line = f"FAIL {row['requirement']}: {visible(row['detail'])}"
+                self._console.print(Text(line, "red"), soft_wrap=True, highlight=False)
         now = time.monotonic()
         if not self._console.is_terminal and now - self._said_at > _PLAIN_EVERY_SECONDS:
             self._said_at = now

@@ -92,6 +92,8 @@ def test_the_checks_run_beside_own_tests(tmp_path: Path, workshop: Workshop) -> 
             "log.ndjson",
             "--pollux-report",
             "report.json",
+            "--pollux-html",
+            "report.html",
         )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "2 passed, " in done.stdout
@@ -99,6 +101,7 @@ def test_the_checks_run_beside_own_tests(tmp_path: Path, workshop: Workshop) -> 
     assert "conformant: 1 of 1 MUST verified" in done.stdout
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["verdict"] == "conformant"
+    assert "conformant" in (tmp_path / "report.html").read_text()
     assert (tmp_path / "log.ndjson").read_text().count("\n") == 4
     assert TOKEN not in done.stdout + (tmp_path / "log.ndjson").read_text()
 

@@ -1,21 +1,19 @@
 """One log, one report: what single judgements add up to, and how it is shown."""
 
-import io
 import json
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from rich.console import Console
 
 from pollux.conformance.errors import LogError
 from pollux.conformance.outcome import Cause, Evidence, Judgement, Outcome, Verdict, combined
-from pollux.conformance.report.console import print_report
 from pollux.conformance.report.json import render_json
 from pollux.conformance.report.log import EventLog, read_log
-from pollux.conformance.report.report import Report, build_report
+from pollux.conformance.report.read import read_report
+from pollux.conformance.report.report import build_report
+from tests.conformance.made_reports import EVERY, hostile_report, made_log, made_report, printed
 from tests.polling.exchanges import exchange
 
 SCHEMA = json.loads(
@@ -75,49 +73,6 @@ def test_a_judgement_survives_the_log() -> None:
     assert Judgement.from_dict(json.loads(json.dumps(judgement.as_dict()))) == judgement
 
 
-def _log(
-    *outcomes: tuple[str, str, Outcome],
-    checked: tuple[str, ...] | None = None,
-    selected: tuple[str, ...] | None = None,
-    finish: bool | None = True,
-) -> EventLog:
-    """Return the log of a run with one requirement for each (id, level, outcome)."""
-    log = EventLog()
-    names = [name for name, _, _ in outcomes]
-    log.emit(
-        "start",
-        pollux_log=1,
-        pollux_version="0",
-        target={"base_url": "http://h:1", "users": 2, "command": None, "time_scale": 1.0}
-        | {"buffer_size": 1000},
-        profile="scripted",
-        seed=7,
-        only=list(selected or ()),
-        requirements=[
-            {"id": name, "level": level, "sentence": f"{name}.", "source": "1.1", "group": "g"}
-            for name, level, _ in outcomes
-        ],
-    )
-    checks = [
-        {"check": f"test_{name}", "requirements": [name], "left_out": None}
-        for name in (names if checked is None else checked)
-    ]
-    log.emit("checks", selected=list(selected or names), checks=checks)
-    for name, _, outcome in outcomes:
-        if checked is None or name in checked:
-            evidence = (Evidence(f"test_{name}", "m", "e", "g", (exchange({}).as_dict(),)),)
-            row = Judgement(name, outcome, "why", None, evidence)
-            fields = {"check": f"test_{name}", "left_out": None, "duration_ms": 1.5}
-            log.emit("check", **fields, judgements=[row.as_dict()])
-    if finish is not None:
-        log.emit("finish", complete=finish)
-    return log
-
-
-def _report(*outcomes: tuple[str, str, Outcome], **settings: Any) -> Report:
-    return build_report(_log(*outcomes, **settings).events)
-
-
 @pytest.mark.parametrize(
     ("outcomes", "verdict", "code"),
     [
@@ -151,62 +106,80 @@ def _report(*outcomes: tuple[str, str, Outcome], **settings: Any) -> Report:
     ],
 )
 def test_the_verdict(outcomes: list[tuple[str, str, Outcome]], verdict: Verdict, code: int) -> None:
-    report = _report(*outcomes)
+    report = made_report(*outcomes)
     assert (report.verdict, report.exit_code) == (verdict, code)
 
 
 @pytest.mark.parametrize("finish", [False, None])
 def test_a_run_that_was_cut_off_never_looks_complete(finish: bool | None) -> None:
-    report = _report(("A", "MUST", Outcome.PASS), finish=finish)
+    report = made_report(("A", "MUST", Outcome.PASS), finish=finish)
     assert report.verdict is Verdict.INCOMPLETE
     assert not report.complete
-    assert "the run was cut off" in _printed(report)
+    assert "the run was cut off" in printed(report)
 
 
 def test_a_check_that_did_not_run_leaves_its_requirement_open() -> None:
-    log = _log(("A", "MUST", Outcome.PASS), ("B", "MUST", Outcome.PASS))
+    log = made_log(("A", "MUST", Outcome.PASS), ("B", "MUST", Outcome.PASS))
     events = [event for event in log.events if event.get("check") != "test_B"]
     rows = {row.id: row for row in build_report(events).requirements}
     assert (rows["B"].outcome, rows["B"].cause) == (Outcome.NOT_VERIFIED, Cause.NOT_RUN)
 
 
 def test_a_requirement_without_a_check_is_not_verified() -> None:
-    report = _report(("A", "MUST", Outcome.PASS), ("B", "MUST", Outcome.PASS), checked=("A",))
+    report = made_report(("A", "MUST", Outcome.PASS), ("B", "MUST", Outcome.PASS), checked=("A",))
     [_, row] = report.requirements
     assert (row.outcome, row.cause) == (Outcome.NOT_VERIFIED, Cause.NO_CHECK)
     assert report.verdict is Verdict.INCOMPLETE
     assert report.verified() == (1, 2)
-    assert "no check yet: B" in _printed(report)
+    assert "no check yet: B" in printed(report)
+
+
+def test_a_quick_run_that_leaves_requirements_out_says_so() -> None:
+    rows = (("A", "MUST", Outcome.PASS), ("B", "MUST", Outcome.PASS))
+    log = made_log(*rows, checked=("A",), selected=("A",), only=[], effort="quick")
+    report = build_report(log.events)
+    assert (report.verdict, report.partial) == (Verdict.CONFORMANT, True)
+    text = printed(report)
+    assert "seed 7, quick" in text
+    assert "judged on a selection of 1 of 2" in text
+
+
+def test_the_time_of_a_check_is_shared_by_what_it_judges() -> None:
+    log = made_log(("A", "MUST", Outcome.PASS), ("B", "MUST", Outcome.PASS))
+    events = json.loads(json.dumps(log.events))
+    events[1]["checks"] = [
+        {"check": "test_A", "requirements": ["A", "B"], "left_out": None},
+        {"check": "test_B", "requirements": ["B"], "left_out": None},
+    ]
+    events[2]["duration_ms"], events[3]["duration_ms"] = 10.0, 1.0
+    assert [row.duration_ms for row in build_report(events).requirements] == [5.0, 6.0]
 
 
 def test_a_selection_is_judged_alone_and_says_so() -> None:
-    report = _report(
+    report = made_report(
         ("A", "MUST", Outcome.PASS), ("B", "MUST", Outcome.NOT_VERIFIED), selected=("A",)
     )
     assert [row.id for row in report.requirements] == ["A"]
     assert report.verdict is Verdict.CONFORMANT
-    assert "judged on a selection of 1 of 2" in _printed(report)
+    assert "judged on a selection of 1 of 2" in printed(report)
 
 
 def test_a_breach_that_was_seen_outside_of_the_selection_counts() -> None:
-    report = _report(("A", "MUST", Outcome.PASS), ("B", "MUST", Outcome.FAIL), selected=("A",))
+    report = made_report(("A", "MUST", Outcome.PASS), ("B", "MUST", Outcome.FAIL), selected=("A",))
     assert report.verdict is Verdict.VIOLATED
 
 
 def test_trouble_in_the_suite_is_never_a_success() -> None:
-    log = _log(("A", "MUST", Outcome.PASS))
+    log = made_log(("A", "MUST", Outcome.PASS))
     log.emit("trouble", message="test_x.py cannot be imported")
     report = build_report(log.events)
     assert report.verdict is Verdict.INCOMPLETE
-    assert "test_x.py cannot be imported" in _printed(report)
-
-
-EVERY = [(outcome.value.replace("_", "-"), "MUST", outcome) for outcome in Outcome]
+    assert "test_x.py cannot be imported" in printed(report)
 
 
 def test_the_json_report_keeps_its_form() -> None:
     Draft202012Validator.check_schema(SCHEMA)
-    report = _report(*EVERY, ("S", "SHOULD", Outcome.WARN))
+    report = made_report(*EVERY, ("S", "SHOULD", Outcome.WARN))
     data = json.loads(render_json(report))
     assert list(Draft202012Validator(SCHEMA).iter_errors(data)) == []
     assert data["pollux_report"] == 1
@@ -225,44 +198,58 @@ def test_the_json_report_keeps_its_form() -> None:
 
 @pytest.mark.parametrize("name", ["verdict", "requirements", "counts", "complete"])
 def test_the_schema_misses_a_field_that_is_not_there(name: str) -> None:
-    data = json.loads(render_json(_report(*EVERY)))
+    data = json.loads(render_json(made_report(*EVERY)))
     del data[name]
     assert list(Draft202012Validator(SCHEMA).iter_errors(data))
 
 
-def _printed(report: Report) -> str:
-    out = io.StringIO()
-    print_report(report, Console(file=out, width=200))
-    return out.getvalue()
+def test_a_report_is_read_back_from_its_json(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    report = hostile_report()
+    path.write_bytes(render_json(report).encode())
+    assert read_report(path) == report
 
 
-def test_the_console_shows_what_is_broken_and_how_to_see_it_again() -> None:
-    text = _printed(_report(("A", "MUST", Outcome.FAIL), ("B", "MUST", Outcome.PASS)))
-    for part in ("FAIL A", "A.", "expected  e", "got       g", "curl -sS -i", "violated: 2 of 2"):
-        assert part in text
-    assert "B." not in text
+def test_a_json_report_of_an_older_version_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    data = json.loads(render_json(made_report(*EVERY)))
+    for name in ("baseline", "effort"):
+        del data[name]
+    for row in data["requirements"]:
+        del row["known"], row["duration_ms"]
+    path.write_text(json.dumps(data))
+    assert list(Draft202012Validator(SCHEMA).iter_errors(data)) == []
+    assert read_report(path).counts() == made_report(*EVERY).counts()
 
 
-def test_markup_in_an_answer_is_only_text() -> None:
-    log = _log(("A", "MUST", Outcome.PASS))
-    row = Judgement("A", Outcome.FAIL, "[red]x", None, (Evidence("t", "[/]", "[a]", "[/b]"),))
-    log.emit("check", check="t", left_out=None, duration_ms=1, judgements=[row.as_dict()])
-    assert "[/b]" in _printed(build_report(log.events))
+def test_a_report_holds_what_a_broken_server_sent(tmp_path: Path) -> None:
+    """Half a surrogate cannot be written as UTF-8: it stands in the JSON as its escape."""
+    text = render_json(hostile_report())
+    assert "\\ud800" in text
+    assert list(Draft202012Validator(SCHEMA).iter_errors(json.loads(text))) == []
 
 
-def test_an_answer_cannot_write_on_the_terminal() -> None:
-    log = _log(("A", "MUST", Outcome.PASS))
-    evidence = Evidence("t", "m", "e", "\x1b[2Jgot\n", (exchange(b"\x1b]0;x\x07{}").as_dict(),))
-    row = Judgement("A", Outcome.FAIL, "wrong", None, (evidence,))
-    log.emit("check", check="t", left_out=None, duration_ms=1, judgements=[row.as_dict()])
-    text = _printed(build_report(log.events))
-    assert "\x1b" not in text
-    assert "\\x1b[2Jgot\\n" in text
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"pollux_report": 2}', "version 2"),
+        ('{"pollux_report": 1}', "damaged"),
+        ('{"event": "start", "pollux_log": 1}\n', "damaged: KeyError"),
+        ('{"event": "start", "pollux_log": 1}\n{"event": "check"}\n', "damaged"),
+        ("[]", "not an event"),
+        ("\xff\xfe", "neither a report nor"),
+    ],
+)
+def test_what_is_no_report(tmp_path: Path, text: str, why: str) -> None:
+    path = tmp_path / "report.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(LogError, match=why):
+        read_report(path)
 
 
 def test_a_log_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "log.ndjson"
-    written = _log(*EVERY)
+    written = made_log(*EVERY)
     log = EventLog(path)
     for event in written.events:
         fields = {name: value for name, value in event.items() if name not in ("event", "at")}
@@ -274,7 +261,7 @@ def test_a_log_is_read_back(tmp_path: Path) -> None:
 
 def test_a_log_that_was_cut_in_a_line_is_read_up_to_there(tmp_path: Path) -> None:
     path = tmp_path / "log.ndjson"
-    lines = [json.dumps(event) for event in _log(*EVERY).events]
+    lines = [json.dumps(event) for event in made_log(*EVERY).events]
     path.write_text("\n".join(lines)[:-20])
     assert len(read_log(path)) == len(lines) - 1
     assert build_report(read_log(path)).verdict is not Verdict.CONFORMANT
