@@ -35,7 +35,13 @@ class Budget:
 
     @classmethod
     def of(cls, effort: Effort, fuzz_cases: int | None = None) -> Self:
-        """Return the budget of an EFFORT; FUZZ_CASES, when given, counts instead of its own."""
+        """Return the budget of an EFFORT.
+
+        Args:
+            effort: How long the run may take.
+            fuzz_cases: Counts instead of the effort's own number; with 0 there are no generated
+                sequences either.
+        """
         match effort:
             case Effort.QUICK:
                 budget = cls(effort, fuzz_cases=0, examples=3, sequences=0, steps=0)
@@ -45,4 +51,6 @@ class Budget:
                 budget = cls(
                     effort, fuzz_cases=200, examples=100, sequences=150, steps=50, repeats=10
                 )
+        if fuzz_cases == 0:
+            return replace(budget, fuzz_cases=0, sequences=0)
         return budget if fuzz_cases is None else replace(budget, fuzz_cases=fuzz_cases)

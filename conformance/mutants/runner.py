@@ -64,6 +64,7 @@ def run_mutants(
     *,
     workers: int,
     quick: bool = False,
+    fuzz_cases: int | None = None,
     on_kill: Callable[[Kill], object] = lambda _: None,
 ) -> list[Kill]:
     """Judge MUTANTS, WORKERS at a time; the result is in their order.
@@ -72,12 +73,16 @@ def run_mutants(
         mutants: Which ones.
         workers: How many servers and suites run at the same time.
         quick: Judge only the requirements that a mutant must turn red.
+        fuzz_cases: As of ``pollux check``.
         on_kill: Called with each result as it comes.
     """
     wanted = list(mutants)
     kills: dict[str, Kill] = {}
     with ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(judge_mutant, mutant, quick=quick) for mutant in wanted]
+        futures = [
+            pool.submit(judge_mutant, mutant, quick=quick, fuzz_cases=fuzz_cases)
+            for mutant in wanted
+        ]
         for future in as_completed(futures):
             kill = future.result()
             kills[kill.mutant.name] = kill
@@ -85,7 +90,7 @@ def run_mutants(
     return [kills[mutant.name] for mutant in wanted]
 
 
-def judge_mutant(mutant: Mutant, *, quick: bool = False) -> Kill:
+def judge_mutant(mutant: Mutant, *, quick: bool = False, fuzz_cases: int | None = None) -> Kill:
     """Start one mutant, run the suite against it and return what turned red."""
     python = shlex.quote(sys.executable)
     serve = f"{python} -m pollux.conformance.mutants {mutant.name} --quiet"
@@ -99,6 +104,7 @@ def judge_mutant(mutant: Mutant, *, quick: bool = False) -> Kill:
             sys.executable, "-m", "pollux", "check", "--profile", "scripted", "--seed", "1",
             "--start", f"{serve} --port {{port}} --data {{data_dir}}", "--report", str(report),
             *(word for name in only for word in ("--only", name)),
+            *([] if fuzz_cases is None else ["--fuzz-cases", str(fuzz_cases)]),
         ]  # fmt: skip
         return _judged(mutant, command, {**tokens, "POLLUX_USERS": users}, report)
 
