@@ -268,9 +268,11 @@ def a_bad_name_in_a_path_is_refused(stage: Stage, judge: Judge, kind: Kind) -> N
     # No "x/../name": a proxy may make a path of it that is right.
     for bad in [*_similar(name), f"../{name}", f"..\\{name}", f"{name}-".ljust(300, "x")]:
         exchange = kind.get(stage.user.api, bad)
+        # A router may point to the path without its dot segments before anybody looks at a name.
+        tidied = bad.startswith("../") and 300 <= exchange.status < 400
         judge.that(
             kind.rule("NAME-INVALID-PATH"),
-            exchange.status in (400, 404),
+            exchange.status in (400, 404) or tidied,
             f"reading a {kind.what} by the name {_shown(bad)}",
             expected="400 or 404",
             got=exchange.summary,

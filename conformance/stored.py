@@ -112,3 +112,14 @@ def changed(before: Exchange, after: Exchange) -> str:
         for name in sorted(old.keys() | new.keys())
         if old.get(name) != new.get(name)
     )
+
+
+def disturbed(before: Exchange, after: Exchange) -> str:
+    """Return in words how somebody has changed a conversation between two readings.
+
+    A server may give it a title when its task has ended, at any time; then what belongs to the
+    title may have changed, too, and the messages alone can tell.
+    """
+    old, new = data_of(before), data_of(after)
+    titled = bool(new) and old.get("title") != new.get("title")
+    return "" if titled and old.get("messages") == new.get("messages") else changed(before, after)

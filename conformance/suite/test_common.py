@@ -15,7 +15,7 @@ from pollux.polling.redaction import INVENTED
 _JSON = {"Content-Type": "application/json"}
 
 
-@verifies("REFUSED-NO-NAMED-TEXT")
+@verifies("REFUSED-NO-NAMED-TEXT", slow=True)
 def test_a_refused_save_changes_nothing(stage: Stage, judge: Judge) -> None:
     """Saves with one fault each, to a name that is there and to one that is not."""
     for kind in (PROMPTS, PERSONALIZATIONS):

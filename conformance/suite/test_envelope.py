@@ -98,29 +98,39 @@ def test_a_wrong_method_is_405_in_json(stage: Stage, judge: Judge) -> None:
 
 @verifies("ENVELOPE-CONTENT-TYPE", "ENVELOPE-FAILURE")
 def test_a_wrong_content_type_is_415_or_400_in_json(stage: Stage, judge: Judge) -> None:
-    """The same bytes are taken as JSON and refused as anything else."""
+    """What is no JSON is refused; JSON that is called something else may be read all the same."""
     calls, _ = good_calls(stage)
     for operation in (*JSON_OPERATIONS, "uploadFile"):
         call = calls[operation]
-        if operation == "uploadFile":
-            content, kinds = b'{"file": "text"}', ["application/json", "text/plain"]
-        else:
-            content, kinds = json.dumps(call.body).encode(), ["text/plain", "application/xml"]
-        attempts = [
-            call.send(stage.user.api, form=(), content=content, headers={"Content-Type": kind})
-            for kind in kinds
+        bodies = [
+            ("application/xml", b"<message>hello</message>"),
+            ("text/plain", b'{"file": "text"}' if call.form else b"hello"),
         ]
-        _control(judge, stage.user, call)
-        for kind, exchange in zip(kinds, attempts, strict=True):
+        if call.form:
+            bodies += [("application/json", b'{"file": "text"}')]
+        else:
+            good = json.dumps(call.body).encode()
+            bodies += [(kind, good) for kind in ("text/plain", "application/xml")]
+        for kind, content in bodies:
+            exchange = call.send(
+                stage.user.api, form=(), content=content, headers={"Content-Type": kind}
+            )
             _note(stage.user, exchange)
+            if exchange.status == 202:
+                stage.user.tasks[-1].clear()
+            # One operation needs no body; a server that reads JSON by any name has read some.
+            is_json = content.startswith(b"{") and not call.form
+            read = operation == "createConversation" or is_json
             judge.that(
                 "ENVELOPE-CONTENT-TYPE",
-                exchange.status in (400, 415) and _is_failure(exchange),
+                (exchange.status in (400, 415) and _is_failure(exchange))
+                or (read and exchange.status == call.success),
                 f"{operation} with a body of {kind}",
                 expected="415 or 400 and the failure object",
                 got=_in_short(exchange),
                 by=exchange,
             )
+        _control(judge, stage.user, call)
 
 
 @verifies("ENVELOPE-MALFORMED-JSON", "ENVELOPE-FAILURE", "COMMON-NO-SERVER-ERROR")

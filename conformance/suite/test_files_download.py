@@ -127,7 +127,6 @@ def test_a_download_of_nothing_is_404(area: FileArea, judge: Judge) -> None:
         area.within("nothing", "below.txt"),
         f"{area.folder}.txt",
         f"{stored.path}.txt",
-        f"{stored.path} ",
     ):
         exchange = area.user.api.download_file(path)
         judge.that(

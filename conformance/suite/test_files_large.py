@@ -36,6 +36,7 @@ def area(user: User) -> FileArea:
     "FILE-UPLOAD-TOO-LARGE-NO-TRACE",
     "ENVELOPE-BODY-TOO-LARGE",
     needs=["large-upload"],
+    slow=True,
 )
 def test_a_file_that_is_too_large_is_413_and_leaves_nothing(area: FileArea, judge: Judge) -> None:
     """Sent over an existing file and into a folder of its own, it changes neither."""
@@ -109,7 +110,7 @@ def _judge_envelope(judge: Judge, exchange: Exchange, what: str) -> None:
     )
 
 
-@verifies("FILE-ROUND-TRIP", needs=["large-upload"])
+@verifies("FILE-ROUND-TRIP", needs=["large-upload"], slow=True)
 def test_a_file_of_50_mebibytes_comes_back_if_it_is_taken(area: FileArea, judge: Judge) -> None:
     """The largest file that the reference takes; another limit is the server's own."""
     small = area.put("small.txt")
@@ -132,7 +133,7 @@ def test_a_file_of_50_mebibytes_comes_back_if_it_is_taken(area: FileArea, judge:
     area.put("limit.txt", b"")
 
 
-@verifies("ENVELOPE-BODY-TOO-LARGE", needs=["large-upload"])
+@verifies("ENVELOPE-BODY-TOO-LARGE", needs=["large-upload"], slow=True)
 def test_a_json_body_that_is_too_large_is_413(stage: Stage, judge: Judge) -> None:
     """Good requests, with so many blanks in them that the server may refuse to read them."""
     calls, _ = good_calls(stage)

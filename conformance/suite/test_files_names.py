@@ -7,6 +7,7 @@ import pytest
 
 from pollux.conformance.check import verifies
 from pollux.conformance.file_area import FileArea, is_text, names_of, normal
+from pollux.conformance.haste import some
 from pollux.conformance.judge import Judge
 from pollux.conformance.stage import User
 from pollux.polling.exchange import Exchange
@@ -100,7 +101,7 @@ def test_the_answer_tells_the_name_under_which_the_file_is_known(
 ) -> None:
     """Listing and download know the file by the path and the name that the upload answered."""
     area.put("plain.txt")  # positive control
-    for number, name in enumerate(("plain.txt", *_ODD_NAMES)):
+    for number, name in enumerate(("plain.txt", *some(area.stage, _ODD_NAMES))):
         folder = area.within(str(number))
         # Not every client can write every name into the part, so the field carries some.
         by_field = number % 2 == 1
@@ -152,7 +153,7 @@ def _judge_known(area: FileArea, judge: Judge, exchange: Exchange, folder: str, 
 def test_a_name_is_never_a_path(area: FileArea, judge: Judge) -> None:
     """Whatever is sent as a name, the file lies right in its folder, or nowhere."""
     area.put("plain.txt")
-    names = ("plain.txt", *_PATHS)
+    names = ("plain.txt", *some(area.stage, _PATHS))
     for number, name in enumerate(names):
         # A mark of its own tells where it came out, if it came out anywhere else.
         name = name.replace("{up}", f"{area.folder}-up-{number}")
@@ -186,7 +187,7 @@ def test_a_name_is_never_a_path(area: FileArea, judge: Judge) -> None:
 @verifies("FILE-UPLOAD-LETTERS-KEPT")
 def test_letters_of_every_script_are_kept(area: FileArea, judge: Judge) -> None:
     """In the name that comes with the part, and in the field that takes its place."""
-    for number, (script, word) in enumerate(_SCRIPTS.items()):
+    for number, (script, word) in enumerate(some(area.stage, list(_SCRIPTS.items()))):
         sent = f"{word}.txt"
         if number % 2:
             how = "the field filename"

@@ -165,7 +165,7 @@ def test_a_type_is_accepted_or_refused_with_400_or_415(area: FileArea, judge: Ju
         )
 
 
-@verifies("REFUSED-NO-FILE", "COMMON-NO-SERVER-ERROR")
+@verifies("REFUSED-NO-FILE", "COMMON-NO-SERVER-ERROR", slow=True)
 def test_a_refused_upload_leaves_nothing(area: FileArea, judge: Judge) -> None:
     """Neither a file nor a folder, and what was there is as it was."""
     area.put("kept.txt")

@@ -5,7 +5,10 @@ from collections.abc import Sequence
 import pytest
 
 from pollux.conformance.check import verifies
+from pollux.conformance.haste import TIGHT, is_quick
 from pollux.conformance.judge import Judge
+from pollux.conformance.offered_tools import offered_tools
+from pollux.conformance.slow import SLOW
 from pollux.conformance.stage import Stage, Task
 from pollux.conformance.stored import (
     Message,
@@ -19,7 +22,6 @@ from pollux.conformance.stored import (
 )
 from pollux.polling.exchange import Exchange
 from pollux.polling.poll import LIVE, Poll
-from pollux.polling.watcher import Pace
 from pollux.scripted_model.builder import (
     call,
     call_any,
@@ -36,7 +38,6 @@ _ROLES = ("user", "assistant", "tool")
 _PLAIN_MESSAGE = "Please answer with one short sentence about the sea."
 # So many tools of one answer take a moment, whatever the tool.
 _MANY_CALLS = 30
-_TIGHT = Pace(first=0.0, factor=1.0, most=0.0)
 
 
 def _history(task: Task) -> Exchange:
@@ -53,7 +54,9 @@ def test_a_conversation_keeps_what_was_said(stage: Stage, judge: Judge) -> None:
         ),
         script(turn(say(40), say("end"))),
     ]
-    for text in texts if stage.scripted else [_PLAIN_MESSAGE]:
+    if not stage.scripted:
+        texts = [_PLAIN_MESSAGE]
+    for text in texts[:1] if is_quick(stage) else texts:
         task = stage.user.start(text, run_mode="thinking" if stage.scripted else None)
         last = task.end()
         if last.status != "succeeded":
@@ -131,9 +134,13 @@ def _judge_results(judge: Judge, requirement: str, reading: Exchange, when: str)
     )
 
 
-@verifies("CONV-HISTORY-TOOL-RESULTS", "CONV-MESSAGE-SHAPE", needs=["scripted-model", "tools"])
+@verifies(
+    "CONV-HISTORY-TOOL-RESULTS", "CONV-MESSAGE-SHAPE", needs=["scripted-model", "tools"], slow=True
+)
 def test_the_results_of_tools_are_kept(stage: Stage, judge: Judge) -> None:
     """One tool, several at once, one that does not exist, one with arguments that are none."""
+    if not offered_tools(stage):
+        return
     first = stage.user.start(script(turn(say("Let me", " see."), call_any()), turn(say("Done."))))
     first.end()
     reading = _history(first)
@@ -158,12 +165,14 @@ def _called(rows: Sequence[Message]) -> list[str]:
     return [str(function.get("name")) for function in functions if isinstance(function, dict)]
 
 
-@verifies("CONV-HISTORY-TOOL-RESULTS-CANCEL", needs=["scripted-model", "tools"])
+@verifies("CONV-HISTORY-TOOL-RESULTS-CANCEL", needs=["scripted-model", "tools"], slow=True)
 @pytest.mark.parametrize("moment", ["during an answer", "between answers", "during tools"])
 def test_a_cancel_leaves_no_tool_call_without_a_result(
     stage: Stage, judge: Judge, moment: str
 ) -> None:
     """Whenever the cancel comes, the conversation can be gone on with."""
+    if not offered_tools(stage):
+        return
     user = stage.user
     for _ in range(2 if moment == "during tools" else 1):
         task = _cancelled_task(stage, judge, moment)
@@ -203,7 +212,7 @@ def _cancelled_task(stage: Stage, judge: Judge, moment: str) -> Task:
     task.hold = name
     if moment == "during tools":
         # Without a pause: the tools of most servers take no longer than a few polls.
-        task.watcher.run(_tool_has_started, pace=_TIGHT, stall=stage.seconds(15))
+        task.watcher.run(_tool_has_started, pace=TIGHT, stall=stage.seconds(15))
         reached = any(event["type"] == "tool_start" for event in task.watcher.events)
     else:
         reached = stage.model.holds.wait_until_held(name, stage.seconds(15))
@@ -220,7 +229,7 @@ def _tool_has_started(poll: Poll) -> bool:
 
 
 @verifies("CONV-HISTORY-CANCEL-TEXT", needs=["scripted-model"])
-@pytest.mark.parametrize("chunks", [1, 3, 150])
+@pytest.mark.parametrize("chunks", [1, 3, pytest.param(150, marks=SLOW)])
 def test_text_shown_before_a_cancel_is_kept(stage: Stage, judge: Judge, chunks: int) -> None:
     """What the user has seen of a cancelled answer is in the conversation."""
     task = stage.user.held(say(chunks))
@@ -252,7 +261,7 @@ def _judge_kept(judge: Judge, requirement: str, task: Task, shown: str, *before:
     )
 
 
-@verifies("CONV-HISTORY-FAILURE-TEXT", needs=["scripted-model"])
+@verifies("CONV-HISTORY-FAILURE-TEXT", needs=["scripted-model"], slow=True)
 def test_text_shown_before_a_failure_is_kept(stage: Stage, judge: Judge) -> None:
     """What the user has seen of an answer in which the model broke down is kept."""
     text = script(turn(say("Half", " an", " answer"), fail("the model is out of order")))

@@ -4,6 +4,7 @@ import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pollux.conformance.check import verifies
@@ -13,6 +14,7 @@ from pollux.conformance.stored import changed, ids, messages_of, pages
 from pollux.polling.exchange import Exchange
 
 _BOTH = ["two-users"]
+_TRIES = 5
 
 
 def _worked(judge: Judge, requirement: str, exchange: Exchange, what: str) -> None:
@@ -214,9 +216,10 @@ def _judge_named(stage: Stage, judge: Judge, named: _Named) -> None:
     control = named.get(owner, name)
     _worked(judge, f"{named.group}-GET-SHAPE", control, f"reading a {named.kind} of one's own")
     listing, read = named.list(other), named.get(other, name)
+    _worked(judge, f"{named.group}-LIST-SHAPE", listing, f"the list of {named.kind}s")
     judge.that(
         f"{rule}-READ",
-        listing.ok and name.encode() not in listing.body,
+        name.encode() not in listing.body,
         f"the list of {named.kind}s, after another user has saved one",
         expected=f"without {name}",
         got=f"{listing.summary}, with it",
@@ -289,7 +292,22 @@ def test_another_users_object_is_like_one_that_does_not_exist(stage: Stage, judg
             stage.other.task_of(exchange).clear()
         return exchange
 
+    def send_image(image: str) -> Exchange:
+        exchange = api.send_message(stage.short_message(), images=[image])
+        if exchange.status == 202:
+            stage.other.task_of(exchange).clear()
+        return exchange
+
+    def create(field: str, named: str) -> Exchange:
+        exchange = api.create_conversation({field: named})
+        if exchange.ok:
+            stage.other.made(str(exchange.payload.get("conversation_id")))
+        return exchange
+
     questions: list[tuple[_Ask, Sequence[str]]] = [
+        (partial(create, "prompt_name"), names),
+        (partial(create, "personalization_name"), names),
+        (send_image, paths),
         (api.get_conversation, conversations),
         (send, conversations),
         (api.delete_conversation, conversations),
@@ -302,8 +320,12 @@ def test_another_users_object_is_like_one_that_does_not_exist(stage: Stage, judg
         (api.get_personalization, names),
     ]
     for ask, asked in questions:
-        mine, unknown, other = (ask(one) for one in asked)
-        told, allowed = _differences(asked, (mine, unknown, other))
+        for _ in range(_TRIES):
+            mine, unknown, other = (ask(one) for one in asked)
+            told, allowed = _differences(asked, (mine, unknown, other))
+            # What differs now and then, such as a time, is no matter of whose the object is.
+            if mine.status != unknown.status or not told:
+                break
         judge.that(
             "ISOLATION-SAME-ANSWER",
             mine.status == unknown.status and not told,

@@ -116,7 +116,7 @@ def test_a_personalization_is_read_as_the_save_returned_it(stage: Stage, judge: 
         )
 
 
-@verifies("PERSONALIZATION-CLEANED", "PERSONALIZATION-IDEMPOTENT")
+@verifies("PERSONALIZATION-CLEANED", "PERSONALIZATION-IDEMPOTENT", slow=True)
 def test_what_does_not_fit_is_cleaned_once_and_for_all(stage: Stage, judge: Judge) -> None:
     """Every known field with every odd value: 200; what was returned is returned again."""
     name = stage.name()

@@ -30,7 +30,7 @@ def _wrong_fields(stage: Stage) -> Iterator[Body]:
     yield {"prompt_name": stage.name("no-such")}
 
 
-@verifies("REFUSED-NO-CONVERSATION", "REFUSED-NO-METADATA", "REFUSED-NO-TASK")
+@verifies("REFUSED-NO-CONVERSATION", "REFUSED-NO-METADATA", "REFUSED-NO-TASK", slow=True)
 def test_a_refused_send_leaves_no_trace(stage: Stage, judge: Judge) -> None:
     """Whatever a send is refused for: lists and conversations are as before, the user is free."""
     user = stage.user

@@ -34,6 +34,7 @@ _BUSY = 3
     "RESTART-KILLED-IN-UPLOAD",
     "RESTART-NO-LEFTOVERS",
     needs=["restart"],
+    slow=True,
 )
 def test_killed_in_the_midst_of_uploads(
     stage: Stage, judge: Judge, pytestconfig: pytest.Config
@@ -180,6 +181,7 @@ def _files(user: User, path: str) -> set[str]:
     "RESTART-KILLED-IN-SAVE",
     "RESTART-NO-LEFTOVERS",
     needs=["restart"],
+    slow=True,
 )
 def test_killed_in_the_midst_of_saves(
     stage: Stage, judge: Judge, pytestconfig: pytest.Config

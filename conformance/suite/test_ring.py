@@ -6,6 +6,7 @@ import pytest
 
 from pollux.conformance.check import verifies
 from pollux.conformance.judge import Judge
+from pollux.conformance.slow import SLOW
 from pollux.conformance.stage import Stage, Task
 from pollux.polling.poll import Poll
 from pollux.scripted_model.builder import hold, say, script, turn
@@ -28,22 +29,25 @@ def _burst(stage: Stage, least: int) -> Task:
     What an implementation puts around the chunks of the model is its own affair, and may differ
     from task to task, so the edge of the window is approached from below.
     """
-    user = stage.user
     chunks = max(1, least - _MOST_AROUND)
     for _ in range(6):
-        task = user.start(script(turn(say(chunks))))
-        task.end()
+        task = _burst_of(stage, chunks)
         missing = least - task.watcher.invariants.head
         if missing <= 0:
             return task
         chunks += missing
     # However few events are around the chunks: these alone are enough.
-    task = user.start(script(turn(say(least))))
+    return _burst_of(stage, least)
+
+
+def _burst_of(stage: Stage, chunks: int) -> Task:
+    """Run a task whose model sends so many CHUNKS; return it at its end."""
+    task = stage.user.start(script(turn(say(chunks))))
     task.end()
     return task
 
 
-@verifies(*_RING, needs=["scripted-model"])
+@verifies(*_RING, needs=["scripted-model"], slow=True)
 @pytest.mark.parametrize("less", [1, 0])
 def test_up_to_the_size_of_the_buffer_everything_is_kept(
     stage: Stage, judge: Judge, less: int
@@ -53,13 +57,13 @@ def test_up_to_the_size_of_the_buffer_everything_is_kept(
 
 
 @verifies(*_RING, "RING-WINDOW-BOUNDED", "RING-BELOW-WINDOW", needs=["scripted-model"])
-@pytest.mark.parametrize("more", [1, 100, 1500])
+@pytest.mark.parametrize("more", [pytest.param(1, marks=SLOW), 100, pytest.param(1500, marks=SLOW)])
 def test_past_the_size_of_the_buffer_exactly_the_last_are_kept(
     stage: Stage, judge: Judge, more: int
 ) -> None:
     """After N events a poll from 0 shows the last 1000, and says by its first idx what is gone."""
     size = stage.target.buffer_size
-    task = _burst(stage, size + more)
+    task = _burst(stage, size + more) if more == 1 else _burst_of(stage, size + more)
     end = task.watcher.invariants.head
     whole = task.poll(0)
     judge.require(
@@ -123,7 +127,7 @@ def _extent(poll: Poll) -> str:
     return f"events {poll.first} to {poll.end - 1}" if poll.events else "no events"
 
 
-@verifies("RING-WINDOW-START-TRUE", "RING-WINDOW-START", needs=["scripted-model"])
+@verifies("RING-WINDOW-START-TRUE", "RING-WINDOW-START", needs=["scripted-model"], slow=True)
 def test_a_window_start_is_the_oldest_event_there_is(stage: Stage, judge: Judge) -> None:
     """Where a server tells `window_start`, it is true before and after the window has moved."""
     size = stage.target.buffer_size
@@ -159,7 +163,7 @@ def test_a_window_start_is_the_oldest_event_there_is(stage: Stage, judge: Judge)
         )
 
 
-@verifies("RING-WINDOW-KEPT", "POLL-CONCURRENT-AGREES", needs=["scripted-model"])
+@verifies("RING-WINDOW-KEPT", "POLL-CONCURRENT-AGREES", needs=["scripted-model"], slow=True)
 def test_the_window_moves_under_readers_without_a_tear(stage: Stage, judge: Judge) -> None:
     """Pollers read from below, in and at the end of the window while events push it on."""
     size = stage.target.buffer_size
