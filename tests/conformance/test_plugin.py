@@ -7,8 +7,6 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import pytest
-
 from tests.conformance.workshop import OTHER_TOKEN, TOKEN, Workshop
 
 _HEAVY = ("httpx", "jsonschema", "rich", "flask", "yaml", "openai", "hypothesis", "click")
