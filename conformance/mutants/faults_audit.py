@@ -299,9 +299,10 @@ def conversation_list_looks_where_nothing_is_written(patch: Patch) -> None:
     made: set[str] = set()
 
     @patch.wrap(sending, "_save_user_message")
-    def save(original: Any, *args: Any, **more: Any) -> Any:
-        conversation_id, title = original(*args, **more)
-        made.add(conversation_id)
+    def save(original: Any, space: Any, asked: Any, *args: Any, **more: Any) -> Any:
+        conversation_id, title = original(space, asked, *args, **more)
+        if asked.conversation_id is None:
+            made.add(conversation_id)
         return conversation_id, title
 
     @patch.wrap(ConversationStore, "list")

@@ -15,15 +15,15 @@ _LAST_OF_THE_BASIC_PLANE = "\uffff"
 
 
 @mutant("COMMON-NO-SERVER-ERROR")
-def fuzzed_logs_the_names_of_parameters_in_latin_1(patch: Patch) -> None:
-    """A query parameter whose name Latin-1 does not have ends in 500: it cannot be logged."""
+def fuzzed_logs_the_names_of_parameters_in_ascii(patch: Patch) -> None:
+    """A query parameter whose name is not ASCII ends in 500: it cannot be logged."""
 
     @patch.app
     def change(flask: Flask) -> None:
         @flask.before_request
         def log() -> None:
             for name in request.args:
-                name.encode("latin-1")
+                name.encode("ascii")
 
 
 @mutant("COMMON-NO-SERVER-ERROR")

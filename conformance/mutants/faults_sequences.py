@@ -2,15 +2,13 @@
 
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask
 
 from pollux.conformance.mutants.mutant import Patch, mutant
 from pollux.reference_server import sending
 from pollux.reference_server.conversations import DEFAULT_TITLE, ConversationStore
-from pollux.reference_server.files import FileArea
 from pollux.reference_server.http import current_services, current_space
 from pollux.reference_server.named_files import NamedFiles
-from pollux.reference_server.paths import clean_relative
 from pollux.reference_server.spaces import UserSpace
 from pollux.reference_server.storage import atomic_write, encode_json
 from pollux.reference_server.tasks import Task, TaskRegistry
@@ -114,30 +112,3 @@ def sequence_a_stranger_strikes_a_conversation_off_the_list(patch: Patch) -> Non
             return view(conversation_id=conversation_id)
 
         app.view_functions["conversations.delete_conversation"] = delete
-
-
-@mutant("FILE-LIST-ITEMS-TRUE")
-def sequence_a_listing_is_kept_until_the_folder_itself_changes(patch: Patch) -> None:
-    """A listing is kept until the next upload right into its folder: new folders do not count."""
-    kept: dict[tuple[FileArea, str], bytes] = {}
-
-    @patch.app
-    def change(app: Flask) -> None:
-        view: Any = app.view_functions["files.list_files"]
-
-        def listing() -> Any:
-            folder = "/".join(clean_relative(request.args.get("path", "")))
-            if not folder:
-                return view()
-            key = (current_space().files, folder)
-            if key not in kept:
-                kept[key] = view().get_data()
-            return Response(kept[key], mimetype="application/json")
-
-        app.view_functions["files.list_files"] = listing
-
-    @patch.wrap(FileArea, "store")
-    def store(original: Any, self: FileArea, incoming: Any, *, folder: str, filename: str) -> Any:
-        item = original(self, incoming, folder=folder, filename=filename)
-        kept.pop((self, item.path.rpartition("/")[0]), None)
-        return item

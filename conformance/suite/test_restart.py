@@ -4,7 +4,7 @@ Whoever shares the target with these checks loses tasks and connections, so they
 last of a run, never beside others.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,13 +52,14 @@ def test_killed_in_the_midst_of_a_task(
     known = _listed(user)
     was_live = live.poll(0).status in LIVE
 
+    usual = [exchange.status for exchange in _asked(user.api)]
     storm = Storm(stage, server_of(pytestconfig))
     created: list[str] = []
     storm.worker(user.token, _creating(created))
     talks = {user: talk_of_user} | _talking(stage, storm)
     storm.strike(
         ready=lambda: bool(created) and all(talk.tasks for talk in talks.values()),
-        while_starting=lambda api: _answers_well(judge, api),
+        while_starting=lambda api: _answers_well(judge, api, usual),
     )
 
     listed = _listed(user)
@@ -174,24 +175,27 @@ def _talking(stage: Stage, storm: Storm) -> dict[User, _Talk]:
     return {stage.other: talk}
 
 
-def _answers_well(judge: Judge, api: ApiClient) -> None:
-    """Ask a server that is starting: it answers as it always does, or 503, or not at all."""
-    asked = [
-        (api.health(), 200),
-        (api.list_models(), 200),
-        (api.list_conversations(limit=1), 200),
-        (api.list_prompts(), 200),
-        (api.list_files(), 200),
-        (api.poll_task(_UNKNOWN_TASK), 404),
+def _asked(api: ApiClient) -> list[Exchange]:
+    return [
+        api.health(),
+        api.list_models(),
+        api.list_conversations(limit=1),
+        api.list_prompts(),
+        api.list_files(),
+        api.poll_task(_UNKNOWN_TASK),
     ]
-    for exchange, usual in asked:
+
+
+def _answers_well(judge: Judge, api: ApiClient, usual: Sequence[int]) -> None:
+    """Ask a server that is starting: it answers as it always does, or 503, or not at all."""
+    for exchange, status in zip(_asked(api), usual, strict=True):
         if exchange.answered:
             judge.that(
                 "COMMON-UNAVAILABLE",
-                exchange.status == usual
+                exchange.status == status
                 or (exchange.status == 503 and exchange.payload.get("success") is False),
                 f"{exchange.operation} while the server is starting",
-                expected=f"{usual}, or 503 and the failure object",
+                expected=f"{status}, or 503 and the failure object",
                 got=exchange.summary,
                 by=exchange,
             )

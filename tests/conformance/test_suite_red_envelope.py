@@ -48,9 +48,10 @@ def empty_error(request: Request, inner: Inner) -> Answer:
     return answer
 
 
-def any_content_type(request: Request, inner: Inner) -> Answer:
-    kind = str(request.environ.get("CONTENT_TYPE", ""))
-    if request.method == "POST" and not kind.startswith("multipart"):
+def plain_text(request: Request, inner: Inner) -> Answer:
+    """Take plain text for the message itself."""
+    if request.is_send and request.environ.get("CONTENT_TYPE") == "text/plain":
+        request.body = json.dumps({"message": request.body.decode()}).encode()
         request.environ["CONTENT_TYPE"] = "application/json"
     return inner(request)
 
@@ -120,7 +121,7 @@ FAULTS = [
         "ENVELOPE-FAILURE",
         only=("ENVELOPE-CONTENT-TYPE",),
     ),
-    fault("any content type is read", any_content_type, "ENVELOPE-CONTENT-TYPE"),
+    fault("plain text is a message", plain_text, "ENVELOPE-CONTENT-TYPE"),
     fault(
         "malformed JSON is a page",
         page_instead_of(400),

@@ -86,7 +86,8 @@ def _has_an_odd_parameter(request: Request) -> bool:
 
 def _has_a_null(request: Request) -> bool:
     body = request.json
-    return request.path == "/conversations" and isinstance(body, dict) and None in body.values()
+    creates = request.method == "POST" and request.path == "/conversations"
+    return creates and isinstance(body, dict) and None in body.values()
 
 
 def nulls_are_refused(request: Request, inner: Inner) -> Answer:

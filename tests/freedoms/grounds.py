@@ -14,7 +14,7 @@ from wsgiref import simple_server
 from flask import Flask
 
 from pollux.conformance import suite
-from pollux.conformance.effort import Budget
+from pollux.conformance.effort import Budget, Effort
 from pollux.conformance.outcome import Outcome
 from pollux.conformance.recorder import Plan
 from pollux.conformance.report.log import EventLog
@@ -187,18 +187,26 @@ def standing(server: Server, folder: Path) -> Iterator[Target]:
         )
 
 
-def judge(target: Target, modules: Sequence[str] = MODULES, only: Sequence[str] = ()) -> Report:
+def judge(
+    target: Target,
+    modules: Sequence[str] = MODULES,
+    only: Sequence[str] = (),
+    *,
+    quick: bool = False,
+) -> Report:
     """Run the suite against TARGET.
 
     Args:
         target: What is judged.
         modules: The modules of checks.
         only: Which requirements; none means all but the one whose check takes too long.
+        quick: Leave the slow checks out.
     """
+    budget = Budget.of(Effort.QUICK) if quick else _BUDGET
     catalogue = load_requirements()
     wanted = tuple(only) or tuple(name for name in catalogue if name != TOO_LONG)
     log = EventLog()
-    run_checks(Plan(target, catalogue, only=wanted, seed=1, budget=_BUDGET), log, modules=modules)
+    run_checks(Plan(target, catalogue, only=wanted, seed=1, budget=budget), log, modules=modules)
     return build_report(log.events)
 
 
