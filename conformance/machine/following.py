@@ -40,7 +40,9 @@ def judge_live(play: Play, task: Task, exchange: Exchange) -> bool:
     status = data.get("status") if isinstance(data, dict) else None
     blame = Blame(play.world.rule_of_end(turn_of), "pending or running", f"{status}")
     what = "the status of a task whose model is held, and that its user has not cancelled"
-    return play.check(None if status in LIVE - {"cancel_requested"} else blame, "TASK-SUCCEEDS", what, exchange)
+    return play.check(
+        None if status in LIVE - {"cancel_requested"} else blame, "TASK-SUCCEEDS", what, exchange
+    )
 
 
 def see_end(play: Play, number: int, task: Task) -> None:

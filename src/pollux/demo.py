@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 
 from pollux.conformance.bench import Bench, Setting, set_up
+from pollux.conformance.effort import Budget, Effort
 from pollux.conformance.errors import TargetError
 from pollux.conformance.outcome import Verdict
 from pollux.conformance.recorder import Plan
@@ -131,7 +132,9 @@ def _run(folder: Path, console: Console) -> Report:
 def _check(bench: Bench, file: Path, console: Console) -> Report:
     with LiveProgress(Console(stderr=True)) as progress:
         log = EventLog(None, [progress])
-        run_checks(Plan(bench.target, load_requirements(), only=_SELECTION, seed=_SEED), log)
+        quick = Budget.of(Effort.QUICK)
+        plan = Plan(bench.target, load_requirements(), only=_SELECTION, seed=_SEED, budget=quick)
+        run_checks(plan, log)
         log.close()
     report = build_report(log.events)
     file.write_text(render_json(report), encoding="utf-8")
