@@ -88,8 +88,11 @@ def one_task_place_is_handed_to_all_who_see_the_end(patch: Patch) -> None:
         mine = original(self, user)
         gate = gates.setdefault(user, mine.gate)
         last = mine.active
-        ended = last is not None and last.status.terminal
-        just_now = ended and time.time() - last.updated_at < 4 * _MOMENT
+        just_now = (
+            last is not None
+            and last.status.terminal
+            and time.time() - last.updated_at < 4 * _MOMENT
+        )
         mine.gate = NoLock() if just_now else gate
         return mine
 
