@@ -9,6 +9,9 @@ import pytest
 #: Name of the marker; the plugin registers it.
 MARKER = "pollux_check"
 
+#: For single cases of a check that a quick run leaves out: ``pytest.param(..., marks=SLOW)``.
+SLOW: pytest.MarkDecorator = getattr(pytest.mark, MARKER)(slow=True)
+
 _Check = TypeVar("_Check", bound=Callable[..., Any])
 
 

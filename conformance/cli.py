@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
-from typing import Never
 
 import click
 from rich.console import Console
@@ -18,7 +17,7 @@ from pollux.conformance.effort import Budget, Effort
 from pollux.conformance.errors import TargetError
 from pollux.conformance.recorder import Plan
 from pollux.conformance.report.log import EventLog
-from pollux.conformance.report.outputs import Outputs, deliver, output_options
+from pollux.conformance.report.outputs import Outputs, deliver, give_up, output_options
 from pollux.conformance.report.progress import LiveProgress
 from pollux.conformance.report.report import Report, build_report
 from pollux.conformance.runner import run_checks
@@ -28,7 +27,6 @@ from pollux.conformance.target import Profile, address
 from pollux.conformance.target_file import TargetFile, find_target_file
 from pollux.schemas.requirements import load_requirements
 
-_UNUSABLE = 2
 _NOTHING_VERIFIED = 3
 
 
@@ -168,7 +166,7 @@ def check(
     be reached; 3 something required could not be verified.
     """
     if log_file is not None and not log_file.absolute().parent.is_dir():
-        _give_up(f"{log_file} cannot be written: there is no such folder")
+        give_up(f"{log_file} cannot be written: there is no such folder")
     console = Console(stderr=True)
     try:
         file = None if reference else find_target_file(target_file)
@@ -198,9 +196,9 @@ def check(
                 outputs = outputs.with_baseline(file.baseline)
         report = _run(asked, setting, log_file, console)
     except TargetError as error:
-        _give_up(str(error))
+        give_up(str(error))
     except OSError as error:
-        _give_up(f"cannot write: {error}")
+        give_up(f"cannot write: {error}")
     except KeyboardInterrupt:
         click.echo("interrupted before anything was measured", err=True)
         sys.exit(_NOTHING_VERIFIED)
@@ -303,8 +301,3 @@ def _terminable() -> Iterator[None]:
 def _from_environment(parameter: str) -> bool:
     source = click.get_current_context().get_parameter_source(parameter)
     return source is click.core.ParameterSource.ENVIRONMENT
-
-
-def _give_up(message: str) -> Never:
-    click.echo(f"error: {message}", err=True)
-    sys.exit(_UNUSABLE)

@@ -9,7 +9,7 @@ class Effort(StrEnum):
     """How long a run may take."""
 
     QUICK = "quick"  # seconds: the checks that are slow are left out
-    NORMAL = "normal"  # within a minute
+    NORMAL = "normal"  # about a minute
     THOROUGH = "thorough"  # as long as it takes
 
 

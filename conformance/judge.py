@@ -116,6 +116,11 @@ class Judge:
         with self._lock:
             self._not_applicable[requirement] = reason
 
+    def nothing_applies(self, reason: str) -> None:
+        """Say so of all declared requirements; what there was to judge one by still counts."""
+        for requirement in self.declared:
+            self.not_applicable(requirement, reason)
+
     # -- what the polling client says ---------------------------------------------------
 
     def held(self, requirement: str) -> None:

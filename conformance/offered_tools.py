@@ -31,9 +31,7 @@ def offered_tools(stage: Stage) -> list[Tool]:
     offers = [ChatRequest.from_body(request.body).tools for request in requests]
     tools = max(offers, key=len)
     if not tools:
-        for requirement in stage.judge.declared:
-            reason = "the implementation offers its model no tools"
-            stage.judge.not_applicable(requirement, reason)
+        stage.judge.nothing_applies("the implementation offers its model no tools")
         return []
     try:
         any_call(tools)

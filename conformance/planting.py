@@ -86,8 +86,7 @@ def planted(area: FileArea) -> Iterator[Ground | None]:
     except OSError as error:
         area.judge.cannot_verify(f"the folder of the target's data cannot be read: {error}")
     if root is None:
-        for requirement in area.judge.declared:
-            area.judge.not_applicable(requirement, "no file is kept on the disk under its name")
+        area.judge.nothing_applies("no file is kept on the disk under its name")
         yield None
         return
     ground = Ground(root, area)

@@ -8,6 +8,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,6 +18,7 @@ from pollux.conformance.judge import Judge
 from pollux.conformance.pulse import Pulse
 from pollux.conformance.target import Target
 from pollux.polling.answers import judge_answer
+from pollux.polling.breach import Sink
 from pollux.polling.client import ApiClient
 from pollux.polling.errors import NoAnswerError, TaskStalledError
 from pollux.polling.exchange import Exchange
@@ -138,13 +140,18 @@ class Stage:
         self._holds.append(name)
         return name
 
-    def client(self, token: str | None) -> ApiClient:
-        """Return a client whose every answer is judged."""
+    def client(self, token: str | None, sink: Sink | None = None) -> ApiClient:
+        """Return a client whose every answer is judged.
+
+        Args:
+            token: The bearer token; None sends none.
+            sink: Takes what the answers break, in place of the judge of the check.
+        """
         return ApiClient(
             self.target.base_url,
             token,
             redactor=self.target.redactor(),
-            observer=self._observe,
+            observer=partial(self._observe, sink or self.judge),
             limits=Limits(timeout=self.pulse.timeout, patience=self.seconds(_PATIENCE_SECONDS)),
         )
 
@@ -168,10 +175,10 @@ class Stage:
             for task in user.tasks:
                 task.watcher.settle()
 
-    def _observe(self, exchange: Exchange) -> None:
+    def _observe(self, sink: Sink, exchange: Exchange) -> None:
         if not exchange.answered and not self.pulse.missed():
             raise TargetGoneError(f"the target does not answer any more: {exchange.error}")
-        judge_answer(exchange, self.judge)
+        judge_answer(exchange, sink)
 
 
 class User:

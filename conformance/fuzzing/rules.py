@@ -4,6 +4,8 @@ What is not said here is free: an odd name, a strange path, an unknown field or 
 number may be refused or taken.
 """
 
+from dataclasses import replace
+
 from pollux.conformance.fuzzing.expected import Expected
 from pollux.conformance.fuzzing.request import Request
 from pollux.conformance.fuzzing.rules_talk import TALK_RULES
@@ -11,7 +13,8 @@ from pollux.conformance.fuzzing.rules_things import THING_RULES
 from pollux.conformance.fuzzing.world import World
 from pollux.polling.http import LEFT_OUT
 
-_PARAMETERS = {
+#: The parameters of the query that an operation knows.
+PARAMETERS: dict[str, tuple[str, ...]] = {
     "listConversations": ("limit", "offset"),
     "getConversation": ("full",),
     "pollTask": ("from",),
@@ -31,7 +34,7 @@ def expected_of(request: Request, world: World) -> Expected:
         _stranger(request, world, expected)
         return expected
     names = [name for name, _ in request.query]
-    known = _PARAMETERS.get(request.operation, ())
+    known = PARAMETERS.get(request.operation, ())
     # Nothing is said of a parameter that is not known, or is there twice.
     expected.free = bool(set(names) - set(known)) or len(set(names)) < len(names)
     _RULES[request.operation](request, world, expected)
@@ -42,14 +45,7 @@ def _stranger(request: Request, world: World, expected: Expected) -> None:
     """A request without a valid token is refused before anything else is looked at."""
     header = request.authorization
     if header is None:
-        known = Request(
-            request.operation,
-            request.places,
-            request.query,
-            request.content,
-            request.content_type,
-            request.form,
-        )
+        known = replace(request, authorization=LEFT_OUT)
         faulty = bool(expected_of(known, world).faults)
         rule = "AUTH-BEFORE-OTHER-FAULTS" if faulty else "AUTH-REQUIRED"
         expected.fault(rule, "no Authorization header", 401)

@@ -25,18 +25,17 @@ RUN_MODES = ("fast", "thinking", "deep")
 # An id or a name that no proxy and no framework looks at twice.
 _SIMPLE = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}")
 _MOST_ITERATIONS = 1000
-_SEND_FIELDS = frozenset(
-    {
-        "message",
-        "images",
-        "conversation_id",
-        "model_key",
-        "run_mode",
-        "thinking_mode",
-        "max_iterations",
-        "prompt_name",
-        "personalization_name",
-    }
+#: The fields of a send.
+SEND_FIELDS = (
+    "message",
+    "images",
+    "conversation_id",
+    "model_key",
+    "run_mode",
+    "thinking_mode",
+    "max_iterations",
+    "prompt_name",
+    "personalization_name",
 )
 _TEXT_FIELDS = (
     "message",
@@ -159,7 +158,7 @@ def _send_message(request: Request, world: World, expected: Expected) -> None:
     fields = json_object(request, expected)
     if fields is None:
         return
-    expected.free |= not fields.keys() <= _SEND_FIELDS
+    expected.free |= not fields.keys() <= set(SEND_FIELDS)
     # One task at a time: another one may be live.
     expected.also.add(409)
     for name in _TEXT_FIELDS:

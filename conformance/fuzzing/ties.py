@@ -16,8 +16,8 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 
 from pollux.conformance.fuzzing import source
 from pollux.conformance.fuzzing.request import Request, json_bytes
-from pollux.conformance.fuzzing.rules import expected_of
-from pollux.conformance.fuzzing.rules_talk import CONVERSATION_ID
+from pollux.conformance.fuzzing.rules import PARAMETERS, expected_of
+from pollux.conformance.fuzzing.rules_talk import CONVERSATION_ID, SEND_FIELDS
 from pollux.conformance.fuzzing.rules_things import KNOWN_PREFERENCES, file_part, form_field
 from pollux.conformance.fuzzing.texts import is_name
 from pollux.conformance.fuzzing.world import World
@@ -109,23 +109,9 @@ def strange_and_bad(draw: DrawFn, operation: str, world: World) -> Request:
 
 # The parameters of the query, and the fields of the body, in which something can be odd.
 _FIELDS: dict[str, tuple[str, ...]] = {
+    **PARAMETERS,
     "createConversation": ("prompt_name", "personalization_name"),
-    "listConversations": ("limit", "offset"),
-    "getConversation": ("full",),
-    "sendMessage": (
-        "message",
-        "images",
-        "conversation_id",
-        "model_key",
-        "run_mode",
-        "thinking_mode",
-        "max_iterations",
-        "prompt_name",
-        "personalization_name",
-    ),
-    "pollTask": ("from",),
-    "listFiles": ("path",),
-    "downloadFile": ("path",),
+    "sendMessage": SEND_FIELDS,
     "savePrompt": ("name", "content"),
     "savePersonalization": ("name", "content"),
 }

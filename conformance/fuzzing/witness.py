@@ -1,15 +1,8 @@
 """The client that sends generated requests: every answer is judged, nothing is charged at once."""
 
-from pollux.conformance.errors import TargetGoneError
 from pollux.conformance.fuzzing.hunt import Charge
 from pollux.conformance.stage import Stage
-from pollux.polling.answers import judge_answer
 from pollux.polling.breach import Breach
-from pollux.polling.client import ApiClient
-from pollux.polling.exchange import Exchange
-from pollux.polling.http import Limits
-
-_PATIENCE_SECONDS = 10.0
 
 
 class Witness:
@@ -25,13 +18,7 @@ class Witness:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._charges: list[Charge] = []
-        self.api = ApiClient(
-            stage.target.base_url,
-            stage.target.token,
-            redactor=stage.target.redactor(),
-            observer=self._observe,
-            limits=Limits(timeout=stage.pulse.timeout, patience=stage.seconds(_PATIENCE_SECONDS)),
-        )
+        self.api = stage.client(stage.target.token, self)
         stage.judge.at_end(self.api.close)
 
     def add(self, charge: Charge) -> None:
@@ -50,8 +37,3 @@ class Witness:
     def breached(self, breach: Breach) -> None:
         """Note a breach of a rule of every answer, or of a task's story."""
         self._charges.append(Charge(breach.requirement, breach))
-
-    def _observe(self, exchange: Exchange) -> None:
-        if not exchange.answered and not self._stage.pulse.missed():
-            raise TargetGoneError(f"the target does not answer any more: {exchange.error}")
-        judge_answer(exchange, self)

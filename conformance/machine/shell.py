@@ -9,6 +9,7 @@ from pollux.polling.exchange import Exchange
 from pollux.polling.redaction import Redactor
 
 _NEW_NAME = "N=pollux-$(od -An -N6 -tx1 /dev/urandom | tr -d ' \\n')"
+_MOST_LOOKS = 300  # for the end of a task: a line that is pasted never waits for ever
 _TOKENS = ("$TOKEN", "$OTHER_TOKEN")
 
 
@@ -47,7 +48,8 @@ def _rows(line: Line, redactor: Redactor) -> list[str]:
     quiet = curl.replace("curl -sS -i ", "curl -sS ", 1)
     said = f"# {exchange.operation}: {exchange.summary}"
     if line.until:
-        return [said, f"until {quiet} | grep -Eq {shlex.quote(line.until)}; do sleep 0.1; done"]
+        seen = f"{quiet} | grep -Eq {shlex.quote(line.until)}"
+        return [said, f"for _ in $(seq {_MOST_LOOKS}); do {seen} && break; sleep 0.1; done"]
     if not line.takes:
         return [said, curl]
     takes = [f'{name}=$(printf %s "$A" | jq -r .{field})' for name, field in line.takes.items()]

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from pollux.conformance.mutants.mutant import Mutant, MutantError, load_mutants
 from pollux.conformance.mutants.runner import Kill, merged, run_mutants
+from pollux.conformance.report.files import write_atomically
 
 
 @click.command()
@@ -75,7 +76,7 @@ def mutants(
         except MutantError as error:
             raise click.UsageError(str(error)) from error
         text = json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
-        matrix_file.write_text(text, encoding="utf-8")
+        write_atomically(matrix_file, text.encode())
     sys.exit(_conclude(kills, quick))
 
 

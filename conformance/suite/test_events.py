@@ -5,10 +5,9 @@ import time
 
 import pytest
 
-from pollux.conformance.check import verifies
+from pollux.conformance.check import SLOW, verifies
 from pollux.conformance.judge import Judge
 from pollux.conformance.offered_tools import offered_tools
-from pollux.conformance.slow import SLOW
 from pollux.conformance.stage import Stage, Task
 from pollux.conformance.stored import data_of
 from pollux.polling.poll import as_time

@@ -98,6 +98,5 @@ def _wanted(stage: Stage, judge: Judge) -> bool:
     """Tell whether any requests are to be generated; without them there is nothing to judge."""
     if stage.budget.fuzz_cases > 0:
         return True
-    for requirement in judge.declared:
-        judge.not_applicable(requirement, "no generated requests were asked for")
+    judge.nothing_applies("no generated requests were asked for")
     return False

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from pollux.conformance.check import verifies
+from pollux.conformance.check import SLOW, verifies
 from pollux.conformance.haste import TIGHT, is_quick
 from pollux.conformance.judge import Judge
 from pollux.conformance.offered_tools import offered_tools
-from pollux.conformance.slow import SLOW
 from pollux.conformance.stage import Stage, Task
 from pollux.conformance.stored import (
     Message,

@@ -4,9 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pollux.conformance.check import verifies
+from pollux.conformance.check import SLOW, verifies
 from pollux.conformance.judge import Judge
-from pollux.conformance.slow import SLOW
 from pollux.conformance.stage import Stage, Task
 from pollux.polling.poll import Poll
 from pollux.scripted_model.builder import hold, say, script, turn

@@ -7,7 +7,7 @@ from pollux.conformance.report.report import Report, build_report
 from pollux.conformance.runner import run_checks
 from pollux.conformance.target import Profile, Target
 from pollux.schemas.requirements import load_requirements
-from tests.conformance.workshop import BUFFER_SIZE, OTHER_TOKEN, TOKEN, Twist, Workshop
+from tests.conformance.workshop import OTHER_TOKEN, Twist, Workshop
 
 MACHINE = "test_state_machine"
 RING = "test_ring_properties"
@@ -27,14 +27,8 @@ def judged(
 ) -> Report:
     """Run the checks of these MODULES against a twisted server, with few sequences."""
     with workshop.serve(twist) as url:
-        target = Target(
-            base_url=url,
-            token=TOKEN,
-            other_token=other_token,
-            profile=profile,
-            model_control=workshop.model.url if profile is Profile.SCRIPTED else None,
-            buffer_size=BUFFER_SIZE,
-            time_scale=time_scale,
+        target = workshop.target(
+            url, time_scale=time_scale, profile=profile, other_token=other_token
         )
         return judged_target(target, *modules, budget=budget, only=only)
 

@@ -4,24 +4,12 @@ import pytest
 
 from pollux.conformance.file_area import Disposition, disposition, form_body, is_text, normal
 from pollux.polling.exchange import Exchange, FormPart
+from tests.polling.exchanges import exchange
 
 
 def answered(header: str) -> Exchange:
-    return Exchange(
-        operation="downloadFile",
-        method="GET",
-        url="http://localhost/",
-        request_headers=(),
-        request_body=b"",
-        status=200,
-        headers=(("Content-Disposition", header),) if header else (),
-        body=b"",
-        error=None,
-        started_at=0.0,
-        elapsed_ms=0.0,
-        sent=0.0,
-        received=0.0,
-    )
+    headers = (("Content-Disposition", header),) if header else ()
+    return exchange(b"", operation="downloadFile", headers=headers)
 
 
 @pytest.mark.parametrize(

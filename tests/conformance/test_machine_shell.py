@@ -108,5 +108,5 @@ def test_waiting_and_going_on_are_lines_of_their_own() -> None:
     text = script(lines, {"pollux-0123456789ab": "$N", "some-task": "$T01"}, "http://x", "http://m")
     assert 'curl -sS -X POST "$MODEL/control/holds/$N-h1/release"' in text
     assert "MODEL=http://m" in text
-    assert re.search(r"until curl .*\$T01.* \| grep -Eq 'succeeded\|failed'; do", text)
-    assert "-i " not in text.split("until")[1].split("|")[0]
+    assert re.search(r"; do curl .*\$T01.* \| grep -Eq 'succeeded\|failed' && break", text)
+    assert "-i " not in text.split("; do")[1].split("|")[0]

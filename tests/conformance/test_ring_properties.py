@@ -1,6 +1,6 @@
 """Polls by chance: the edges of the window they come to, and servers that are wrong only there."""
 
-import time
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -163,21 +163,21 @@ def _reads_the_first_number() -> Twist:
 
 def _busy_under_load() -> Twist:
     """Refuse polls of a live task that come in the same moment, once the window moves."""
-    state = {"inside": 0}
+    inside = 0
+    change = threading.Condition()
 
     def twist(request: Request, inner: Inner) -> Answer:
-        if not request.is_poll:
-            return inner(request)
-        state["inside"] += 1
-        try:
-            time.sleep(0.002)  # it is not only strict but slow, so that polls do meet
-            answer = inner(request)
-            crowded = state["inside"] > 1 and answer.ok
-            if crowded and answer.json["data"]["window_start"] > 0:
-                return failure(400)
+        nonlocal inside
+        answer = inner(request)
+        if not request.is_poll or not answer.ok or not answer.json["data"]["window_start"]:
             return answer
-        finally:
-            state["inside"] -= 1
+        with change:
+            inside += 1
+            change.notify_all()
+            # Each waits for company, so that polls of the same moment do meet.
+            crowded = change.wait_for(lambda: inside > 1, timeout=0.05)
+            inside -= 1
+        return failure(400) if crowded else answer
 
     return twist
 

@@ -1,33 +1,19 @@
 """How two readings of a conversation are held against each other."""
 
-import json
 from typing import Any
 
 import pytest
 
 from pollux.conformance.stored import changed, disturbed
 from pollux.polling.exchange import Exchange
+from tests.polling.exchanges import exchange
 
 _BEFORE = {"title": "new", "updated_at": "1", "messages": [{"role": "user"}], "metadata": {"a": 1}}
 
 
 def reading(data: dict[str, Any] | None) -> Exchange:
     body = {"success": False, "error": "gone"} if data is None else {"success": True, "data": data}
-    return Exchange(
-        operation="getConversation",
-        method="GET",
-        url="http://localhost/",
-        request_headers=(),
-        request_body=b"",
-        status=404 if data is None else 200,
-        headers=(),
-        body=json.dumps(body).encode(),
-        error=None,
-        started_at=0.0,
-        elapsed_ms=0.0,
-        sent=0.0,
-        received=0.0,
-    )
+    return exchange(body, status=404 if data is None else 200, operation="getConversation")
 
 
 @pytest.mark.parametrize(

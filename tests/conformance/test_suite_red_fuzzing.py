@@ -12,12 +12,9 @@ from pollux.conformance.recorder import Plan
 from pollux.conformance.report.log import EventLog
 from pollux.conformance.report.report import Report, build_report
 from pollux.conformance.runner import run_checks
-from pollux.conformance.target import Profile, Target
+from pollux.conformance.target import Profile
 from pollux.schemas.requirements import load_requirements
 from tests.conformance.workshop import (
-    BUFFER_SIZE,
-    OTHER_TOKEN,
-    TOKEN,
     Answer,
     Inner,
     Request,
@@ -42,14 +39,7 @@ def fuzzed(
     """Run the checks that generate requests against the twisted server."""
     log = EventLog()
     with workshop.serve(twist) as url:
-        target = Target(
-            base_url=url,
-            token=TOKEN,
-            other_token=OTHER_TOKEN,
-            profile=profile,
-            model_control=workshop.model.url if profile is Profile.SCRIPTED else None,
-            buffer_size=BUFFER_SIZE,
-        )
+        target = workshop.target(url, profile=profile)
         plan = Plan(target, load_requirements(), seed=seed, budget=Budget(fuzz_cases=cases))
         run_checks(plan, log, modules=["test_fuzzing"])
     report = build_report(log.events)

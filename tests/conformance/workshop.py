@@ -154,20 +154,32 @@ def straight(request: Request, inner: Inner) -> Answer:
     return inner(request)
 
 
-class _Twisted:
-    def __init__(self, app: "WSGIApplication", twist: Twist) -> None:
+class Twisted:
+    """A WSGI application whose requests and answers go through a twist.
+
+    Args:
+        app: The application.
+        twist: What they go through.
+        pieces: Send bodies in chunks of so many bytes; None: as a whole.
+    """
+
+    def __init__(self, app: "WSGIApplication", twist: Twist, pieces: int | None = None) -> None:
         self._app = app
         self._twist = twist
+        self._pieces = pieces
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
         answer = self._twist(Request.read(environ), self._inner)
         answer.drop("Content-Length")
-        phrase = HTTPStatus(answer.status).phrase
-        length = ("Content-Length", str(len(answer.body)))
-        start_response(f"{answer.status} {phrase}", [*answer.headers, length])
-        return [answer.body]
+        status = f"{answer.status} {HTTPStatus(answer.status).phrase}"
+        body, size = answer.body, self._pieces
+        if size is None:
+            start_response(status, [*answer.headers, ("Content-Length", str(len(body)))])
+            return [body]
+        start_response(status, answer.headers)
+        return (body[at : at + size] for at in range(0, len(body), size))
 
     def _inner(self, request: Request) -> Answer:
         said: list[Any] = []
@@ -219,8 +231,27 @@ class Workshop:
     def serve(self, twist: Twist = straight) -> Iterator[str]:
         """Serve the reference server through TWIST and yield its URL."""
         # As many threads as the widest race has sends, or the sends would wait in line.
-        with WsgiServer(_Twisted(self.app, twist), threads=48) as server:
+        with WsgiServer(Twisted(self.app, twist), threads=48) as server:
             yield server.base_url
+
+    def target(
+        self,
+        url: str,
+        *,
+        time_scale: float = 1.0,
+        profile: Profile = Profile.SCRIPTED,
+        other_token: str | None = OTHER_TOKEN,
+    ) -> Target:
+        """Return what a run is told of the server that is served at URL."""
+        return Target(
+            base_url=url,
+            token=TOKEN,
+            other_token=other_token,
+            profile=profile,
+            model_control=self.model.url if profile is Profile.SCRIPTED else None,
+            time_scale=time_scale,
+            buffer_size=BUFFER_SIZE,
+        )
 
     def judge(
         self,
@@ -232,14 +263,8 @@ class Workshop:
     ) -> Report:
         """Run the checks of the requirements ONLY against the twisted server."""
         with self.serve(twist) as url:
-            target = Target(
-                base_url=url,
-                token=TOKEN,
-                other_token=other_token,
-                profile=profile,
-                model_control=self.model.url if profile is Profile.SCRIPTED else None,
-                time_scale=time_scale,
-                buffer_size=BUFFER_SIZE,
+            target = self.target(
+                url, time_scale=time_scale, profile=profile, other_token=other_token
             )
             log = EventLog()
             plan = Plan(target, load_requirements(), only=only, seed=1)

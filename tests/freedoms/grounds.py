@@ -1,11 +1,9 @@
 """Serves the reference server with ways of its own, and judges it by the whole suite."""
 
 import socketserver
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from http import HTTPStatus
-from io import BytesIO
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -27,13 +25,10 @@ from pollux.reference_server.models import ModelCatalogue, ModelSpec, scripted_s
 from pollux.schemas.requirements import load_requirements
 from pollux.scripted_model.server import ModelServer
 from pollux.serving import WsgiServer
-from tests.conformance.workshop import OTHER_TOKEN, TOKEN, Answer, Request, Twist
+from tests.conformance.workshop import BUFFER_SIZE, OTHER_TOKEN, TOKEN, Twist, Twisted
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
-#: A small buffer runs over sooner; the checks ask the target how large it is.
-BUFFER_SIZE = 200
+    from _typeshed.wsgi import WSGIApplication
 
 # These need a process to be killed, or files and answers larger than a test should make.
 _LEFT_OUT = {"test_restart", "test_restart_writes", "test_files_large"}
@@ -97,50 +92,6 @@ def served_by_waitress(app: "WSGIApplication", most: int = 1 << 30) -> Iterator[
         yield server.base_url
 
 
-class _Twisted:
-    """A WSGI application whose requests and answers go through a twist."""
-
-    def __init__(self, app: "WSGIApplication", twist: Twist, pieces: int | None) -> None:
-        self._app = app
-        self._twist = twist
-        self._pieces = pieces
-
-    def __call__(
-        self, environ: "WSGIEnvironment", start_response: "StartResponse"
-    ) -> Iterable[bytes]:
-        answer = self._twist(Request.read(environ), self._inner)
-        answer.drop("Content-Length")
-        status = f"{answer.status} {HTTPStatus(answer.status).phrase}"
-        size = self._pieces
-        if size is None:
-            length = ("Content-Length", str(len(answer.body)))
-            start_response(status, [*answer.headers, length])
-            return [answer.body]
-        start_response(status, answer.headers)
-        body = answer.body
-        return (body[at : at + size] for at in range(0, len(body), size))
-
-    def _inner(self, request: Request) -> Answer:
-        said: list[Any] = []
-
-        def start(status: str, headers: list[tuple[str, str]], *_: Any) -> Callable[[bytes], None]:
-            said[:] = [int(status.split()[0]), list(headers)]
-            return lambda _: None
-
-        # Each time anew: a twist may let the server see one request more than once.
-        environ = dict(request.environ) | {"wsgi.input": BytesIO(request.body)}
-        if request.body or environ.get("CONTENT_LENGTH"):
-            environ["CONTENT_LENGTH"] = str(len(request.body))
-        parts = self._app(environ, start)
-        try:
-            body = b"".join(parts)
-        finally:
-            close = getattr(parts, "close", None)
-            if close:
-                close()
-        return Answer(said[0], said[1], body)
-
-
 @dataclass(frozen=True)
 class Server:
     """A correct server with ways of its own.
@@ -175,7 +126,7 @@ def standing(server: Server, folder: Path) -> Iterator[Target]:
         stack.callback(services.tasks.close, 5.0)
         services.users.add("first", token=TOKEN)
         services.users.add("second", token=OTHER_TOKEN)
-        url = stack.enter_context(server.serve(_Twisted(app, server.twist(app), server.pieces)))
+        url = stack.enter_context(server.serve(Twisted(app, server.twist(app), server.pieces)))
         yield Target(
             base_url=url,
             token=TOKEN,
