@@ -63,20 +63,25 @@ def mutants(
     console = Console(stderr=True)
     done: list[Kill] = []
 
-    def tell(kill: Kill) -> None:
-        done.append(kill)
-        console.print(
-            f"{len(done):3} of {len(chosen)}  {_line(kill)}", markup=False, soft_wrap=True
-        )
-
-    kills = run_mutants(chosen, workers=workers, quick=quick, fuzz_cases=fuzz_cases, on_kill=tell)
-    if matrix_file is not None:
+    def keep() -> None:
+        if matrix_file is None:
+            return
         try:
-            rows = merged(kills, matrix_file, load_mutants())
+            rows = merged(done, matrix_file, load_mutants())
         except MutantError as error:
             raise click.UsageError(str(error)) from error
         text = json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
         write_atomically(matrix_file, text.encode())
+
+    def tell(kill: Kill) -> None:
+        done.append(kill)
+        keep()
+        console.print(
+            f"{len(done):3} of {len(chosen)}  {_line(kill)}", markup=False, soft_wrap=True
+        )
+
+    keep()  # what is no matrix is refused before an hour's work, not after it
+    kills = run_mutants(chosen, workers=workers, quick=quick, fuzz_cases=fuzz_cases, on_kill=tell)
     sys.exit(_conclude(kills, quick))
 
 
