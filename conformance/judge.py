@@ -131,7 +131,13 @@ class Judge:
     def breached(self, breach: Breach) -> None:
         """Note a breach that the polling client has seen, whoever declares its requirement."""
         self._record(
-            breach.requirement, False, breach.message, breach.expected, breach.got, breach.exchanges
+            breach.requirement,
+            False,
+            breach.message,
+            breach.expected,
+            breach.got,
+            breach.exchanges,
+            breach.script,
         )
 
     # -- the end ------------------------------------------------------------------------
@@ -181,7 +187,14 @@ class Judge:
         )
 
     def _record(
-        self, name: str, holds: bool, message: str, expected: str, got: str, by: By
+        self,
+        name: str,
+        holds: bool,
+        message: str,
+        expected: str,
+        got: str,
+        by: By,
+        script: str = "",
     ) -> None:
         self._known(name)
         if holds:
@@ -198,6 +211,7 @@ class Judge:
             expected=_sendable(expected),
             got=_sendable(got),
             exchanges=tuple(exchange.as_dict() for exchange in exchanges),
+            script=_sendable(script),
         )
         with self._lock:
             self._broken.setdefault(name, []).append(evidence)

@@ -44,6 +44,7 @@ class Evidence:
         expected: What the contract asks for.
         got: What came instead.
         exchanges: The requests and answers that prove it, as JSON data without secrets.
+        script: Lines for a shell that show it, where one request is not enough.
     """
 
     check: str
@@ -51,6 +52,7 @@ class Evidence:
     expected: str = ""
     got: str = ""
     exchanges: tuple[Mapping[str, Any], ...] = ()
+    script: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the evidence as JSON data."""
@@ -60,6 +62,7 @@ class Evidence:
             "expected": self.expected,
             "got": self.got,
             "exchanges": [dict(exchange) for exchange in self.exchanges],
+            **({"script": self.script} if self.script else {}),
         }
 
     @classmethod
@@ -71,6 +74,7 @@ class Evidence:
             expected=data["expected"],
             got=data["got"],
             exchanges=tuple(data["exchanges"]),
+            script=data.get("script", ""),
         )
 
 

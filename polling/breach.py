@@ -16,6 +16,7 @@ class Breach:
         expected: What the contract asks for.
         got: What came instead.
         exchanges: The requests and answers that prove it.
+        script: Lines for a shell that show it, where one request is not enough.
     """
 
     requirement: str
@@ -23,6 +24,7 @@ class Breach:
     expected: str
     got: str
     exchanges: tuple[Exchange, ...]
+    script: str = ""
 
 
 class Sink(Protocol):

@@ -1,8 +1,10 @@
 """One streamed model call through the ``openai`` package, as a sequence of plain deltas."""
 
 import asyncio
+import functools
 import json
 import re
+import ssl
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -86,6 +88,12 @@ class ModelCall:
     effort: Effort
 
 
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """Return what all connections share: reading the certificates for each task is slow."""
+    return httpx2.create_ssl_context()
+
+
 class ModelClient:
     """The connection of one task to its model. An asynchronous context manager.
 
@@ -104,7 +112,9 @@ class ModelClient:
             base_url=spec.base_url or "http://scripted-model/v1",
             max_retries=0,  # the agent retries, and tells the user so
             http_client=httpx2.AsyncClient(
-                transport=transport, timeout=httpx2.Timeout(timeout, connect=10.0)
+                transport=transport,
+                timeout=httpx2.Timeout(timeout, connect=10.0),
+                verify=_tls(),
             ),
         )
 

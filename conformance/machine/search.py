@@ -187,13 +187,10 @@ class Search:
         """Tell the judge of the check what was found, and how to see it."""
         failure, target, judge = found.failure, self._stage.target, self._stage.judge
         breach = failure.breach
-        judge.breached(breach)
         text = script(failure.lines, failure.names, target.base_url, target.model_control)
         for said, what in (("expected", breach.expected), ("got", breach.got)):
             text += f"\n# {said}: {' '.join(what.split())}"
-        exchanges = [line.exchange for line in failure.lines if line.exchange is not None]
-        what = f"a sequence of {len(exchanges)} requests that shows it, for a shell"
         if not found.failed:
-            what += f" (seen once, and not again in {found.runs} repetitions)"
-        what += f":\n{text}"
-        judge.breached(replace(breach, message=what, exchanges=tuple(exchanges)))
+            text = f"# Seen once, and not again in {found.runs} repetitions.\n{text}"
+        exchanges = tuple(line.exchange for line in failure.lines if line.exchange is not None)
+        judge.breached(replace(breach, exchanges=exchanges, script=text))

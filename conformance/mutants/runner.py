@@ -72,7 +72,7 @@ def run_mutants(
     Args:
         mutants: Which ones.
         workers: How many servers and suites run at the same time.
-        quick: Judge only the requirements that a mutant must turn red.
+        quick: Run the quick checks; all checks only of what they should have turned red.
         fuzz_cases: As of ``pollux check``.
         on_kill: Called with each result as it comes.
     """
@@ -91,20 +91,34 @@ def run_mutants(
 
 
 def judge_mutant(mutant: Mutant, *, quick: bool = False, fuzz_cases: int | None = None) -> Kill:
-    """Start one mutant, run the suite against it and return what turned red."""
+    """Start one mutant, run the suite against it and return what turned red.
+
+    Args:
+        mutant: The mutant.
+        quick: Run the quick checks; all checks only of what they should have turned red.
+        fuzz_cases: As of ``pollux check``.
+    """
+    cases = [] if fuzz_cases is None else ["--fuzz-cases", str(fuzz_cases)]
+    kill = _judge(mutant, [*cases, *(["--quick"] if quick else [])], [CHECKED])
+    if not quick or kill.trouble is not None or not kill.survived:
+        return kill
+    more = _judge(mutant, cases, sorted(kill.survived))
+    return Kill(mutant, kill.red | more.red, more.trouble, kill.seconds + more.seconds)
+
+
+def _judge(mutant: Mutant, options: Iterable[str], only: Iterable[str]) -> Kill:
     python = shlex.quote(sys.executable)
     serve = f"{python} -m pollux.conformance.mutants {mutant.name} --quiet"
     tokens = {"POLLUX_TOKEN": secrets.token_urlsafe(24)}
     tokens["POLLUX_OTHER_TOKEN"] = secrets.token_urlsafe(24)
     users = " ".join(f"user-{number}={token}" for number, token in enumerate(tokens.values()))
-    only = sorted(mutant.breaks) if quick else [CHECKED]
     with tempfile.TemporaryDirectory(prefix="pollux-mutant-") as folder:
         report = Path(folder) / "report.json"
         command = [
             sys.executable, "-m", "pollux", "check", "--profile", "scripted", "--seed", "1",
             "--start", f"{serve} --port {{port}} --data {{data_dir}}", "--report", str(report),
             *(word for name in only for word in ("--only", name)),
-            *([] if fuzz_cases is None else ["--fuzz-cases", str(fuzz_cases)]),
+            *options,
         ]  # fmt: skip
         return _judged(mutant, command, {**tokens, "POLLUX_USERS": users}, report)
 

@@ -53,6 +53,7 @@ class Limits:
         curl: Characters of the curl lines of one piece of evidence; longer ones are only
             mentioned, but for the last.
         longest_curl: Characters of that last one.
+        script: Lines of a script that shows it; of a longer one there is only a mention.
     """
 
     full: int = 1
@@ -63,6 +64,7 @@ class Limits:
     url: int = 100
     curl: int = 600
     longest_curl: int = 1500
+    script: int = 60
 
 
 def evidence_lines(row: RequirementResult, limits: Limits) -> Iterator[Line]:
@@ -86,6 +88,10 @@ def _evidence(item: Evidence, limits: Limits) -> Iterator[Line]:
         yield Line(Text.assemble(("expected  ", "green"), cut(item.expected, limits.text)))
     if item.got:
         yield Line(Text.assemble(("got       ", "red"), cut(item.got, limits.text)))
+    if item.script:
+        yield from _script(item.script.splitlines(), limits)
+        yield Line(Text(f"seen by {visible(item.check)}", "dim"))
+        return
     shown = telling(item.exchanges, limits.exchanges)
     curls = _curls([exchange for exchange, _ in shown], limits)
     for (exchange, alike), curl in zip(shown, curls, strict=True):
@@ -96,6 +102,17 @@ def _evidence(item: Evidence, limits: Limits) -> Iterator[Line]:
     if left_out > 0:
         yield Line(Text(f"({left_out} more exchanges in the report)", "dim"))
     yield Line(Text(f"seen by {visible(item.check)}", "dim"))
+
+
+def _script(lines: list[str], limits: Limits) -> Iterator[Line]:
+    """Return the lines that show it; each says itself what was answered."""
+    if len(lines) > limits.script:
+        yield Line(Text(f"(a script of {len(lines)} lines that shows it is in the report)", "dim"))
+        return
+    yield Line(Text("these lines, in a shell, show it:"))
+    for line in lines:
+        style = "dim" if line.startswith("#") else "cyan"
+        yield Line(Text(visible(line), style), 0, whole=True)
 
 
 def telling(

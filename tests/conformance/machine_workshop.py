@@ -11,8 +11,6 @@ from tests.conformance.workshop import OTHER_TOKEN, Twist, Workshop
 
 MACHINE = "test_state_machine"
 RING = "test_ring_properties"
-#: A line of the report begins so where a sequence of calls follows.
-SEQUENCE = "that shows it, for a shell"
 
 
 def judged(
@@ -47,12 +45,7 @@ def judged_target(
 
 def scripts(report: Report) -> list[str]:
     """Return the shell lines of all sequences in a report."""
-    return [
-        item.message.partition(":\n")[2]
-        for row in report.requirements
-        for item in row.evidence
-        if SEQUENCE in item.message
-    ]
+    return [item.script for row in report.requirements for item in row.evidence if item.script]
 
 
 def requests_in(script: str) -> int:

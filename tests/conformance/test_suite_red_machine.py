@@ -166,7 +166,7 @@ def test_a_server_that_wavers_is_judged_by_what_was_seen(workshop: Workshop, tim
     assert not report.having(Outcome.HARNESS_ERROR)
     assert not report.troubles
     evidence = [item for row in report.having(Outcome.FAIL) for item in row.evidence]
-    seen_once = [item for item in evidence if "seen once, and not again" in item.message]
+    seen_once = [item for item in evidence if "Seen once, and not again" in item.script]
     assert bool(seen_once) or times > 1
     assert any("500" in item.got for item in evidence)
 
