@@ -33,14 +33,21 @@ class Ledger(Judge):
         self._judge.held(requirement)
 
     def _record(
-        self, name: str, holds: bool, message: str, expected: str, got: str, by: By
+        self,
+        name: str,
+        holds: bool,
+        message: str,
+        expected: str,
+        got: str,
+        by: By,
+        script: str = "",
     ) -> None:
         must = self._known(name).level is Level.MUST
         if holds:
             self.held(name)
             return
         exchanges = (by,) if isinstance(by, Exchange) else tuple(by)
-        breach = Breach(name, message, expected, got, exchanges)
+        breach = Breach(name, message, expected, got, exchanges, script)
         if must:
             self.breaches.append(breach)
         else:

@@ -1,0 +1,165 @@
+"""What clients asked of a replay and what they were told: the proof of every verdict on them."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+_MOST_ENTRIES = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One request of a client and what it was answered.
+
+    Attributes:
+        number: Of this request in its session, from 1, in the order in which they began.
+        at: Epoch seconds at which it began.
+        since_ms: Milliseconds from the beginning of the session to the beginning of the request,
+            on a clock that never goes back.
+        took_ms: Milliseconds until its answer was handed to the network, or given up.
+        client: Who asked, as far as that can be told: address and user agent, never the token.
+        method: HTTP method.
+        path: Without the prefix of the session, query included.
+        operation: Its operation id in ``openapi.yaml``, or None.
+        task_id: The task that it is about, or None.
+        poll: Which poll of that task it is, from 1; None when it is no poll.
+        offset: ``from`` of a poll as it was understood; None when it is no poll, or a bad one.
+        in_flight: Polls of the same task that were still being answered when it began.
+        http_status: The status that the client was answered with; 0 when there was no answer.
+        told_status: The status of the task that the answer told, or None.
+        next_offset: That of the answer, or None.
+        events: The idx of each event in the answer, in its order.
+        window_start: That of the answer, or None.
+        faults: The fault rules that fired, by their names, in order.
+        retry_after: The ``Retry-After`` of the answer in seconds, or None.
+        intact: Whether the answer reached the network as API v1 wants it: whole, and not
+            changed by a fault in what it says.
+    """
+
+    number: int
+    at: float
+    since_ms: float
+    took_ms: float
+    client: str
+    method: str
+    path: str
+    operation: str | None = None
+    task_id: str | None = None
+    poll: int | None = None
+    offset: int | None = None
+    in_flight: int = 0
+    http_status: int = 0
+    told_status: str | None = None
+    next_offset: int | None = None
+    events: tuple[int, ...] = ()
+    window_start: int | None = None
+    faults: tuple[str, ...] = ()
+    retry_after: float | None = None
+    intact: bool = True
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the entry as JSON data."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """What a client says that it has shown (``POST /__replay/ack``, or a line on its stdout).
+
+    Attributes:
+        since_ms: Milliseconds from the beginning of the session.
+        idx: The event.
+        client: Who says so.
+    """
+
+    since_ms: float
+    idx: int
+    client: str = ""
+
+
+class Journal:
+    """The requests of one session, in the order in which they ended; safe for threads.
+
+    Args:
+        now: Seconds of a clock that never goes back.
+        most: Entries kept; the oldest are dropped first, and counted.
+    """
+
+    def __init__(
+        self, now: Callable[[], float] = time.monotonic, most: int = _MOST_ENTRIES
+    ) -> None:
+        self._now = now
+        self._began = now()
+        self._most = most
+        self._entries: list[Entry] = []
+        self._acks: list[Ack] = []
+        self._dropped = 0
+        self._last_ms = 0.0
+        self._changed = threading.Condition(threading.RLock())
+
+    def since_ms(self) -> float:
+        """Return the milliseconds since the session began."""
+        return (self._now() - self._began) * 1000
+
+    def add(self, entry: Entry) -> None:
+        """Write down a request that has ended."""
+        with self._changed:
+            self._entries.append(entry)
+            if len(self._entries) > self._most:
+                del self._entries[0]
+                self._dropped += 1
+            self._last_ms = max(self._last_ms, entry.since_ms + entry.took_ms)
+            self._changed.notify_all()
+
+    def ack(self, ack: Ack) -> None:
+        """Write down what a client has shown."""
+        with self._changed:
+            self._acks.append(ack)
+            self._changed.notify_all()
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The requests that have ended."""
+        with self._changed:
+            return tuple(self._entries)
+
+    @property
+    def acks(self) -> tuple[Ack, ...]:
+        """What clients have shown."""
+        with self._changed:
+            return tuple(self._acks)
+
+    @property
+    def dropped(self) -> int:
+        """How many entries were dropped because there were too many."""
+        return self._dropped
+
+    def silent_ms(self) -> float:
+        """Return the milliseconds since the last request ended, or the session began."""
+        with self._changed:
+            return self.since_ms() - self._last_ms
+
+    def wait_for(self, fulfilled: Callable[[], bool], timeout: float) -> bool:
+        """Wait until FULFILLED, looked at after each change, or TIMEOUT seconds; tell which."""
+        with self._changed:
+            return self._changed.wait_for(fulfilled, timeout)
+
+    def clear(self) -> None:
+        """Forget everything and begin anew."""
+        with self._changed:
+            self._entries.clear()
+            self._acks.clear()
+            self._dropped = 0
+            self._began = self._now()
+            self._last_ms = 0.0
+            self._changed.notify_all()
+
+    def as_dict(self) -> Mapping[str, Any]:
+        """Return the journal as JSON data."""
+        return {
+            "dropped": self.dropped,
+            "requests": [entry.as_dict() for entry in self.entries],
+            "acks": [asdict(ack) for ack in self.acks],
+        }
