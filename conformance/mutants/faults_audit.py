@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 from flask import Flask, Response, request
 
+from pollux.conformance.mutants.beginnings import tasks_that_begin_late
 from pollux.conformance.mutants.forms import DOWNLOAD
 from pollux.conformance.mutants.mutant import Patch, mutant
 from pollux.reference_server import answer, blocks, conversations, sending
@@ -434,11 +435,12 @@ def cancel_of_a_finished_task_stops_the_next_one(patch: Patch) -> None:
 
 @mutant("CANCEL-ENDS-RIGHT-AFTER-SEND", upstream=("H-06",))
 def cancel_right_after_the_send_waits_for_the_whole_run(patch: Patch) -> None:
-    """A cancel in the first moments is overwritten: the run goes on, and is stopped at its end."""
+    """A cancel before the run begins is overwritten: it goes on, and is stopped at its end."""
+    begun = tasks_that_begin_late(patch)
 
     @patch.wrap(Task, "cancel")
     def cancel(original: Any, self: Task) -> None:
-        if time.time() - self.created_at > 0.05:
+        if self.task_id in begun:
             original(self)
         else:
             self._cancel_requested = not self.status.terminal

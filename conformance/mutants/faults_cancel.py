@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import Response, request
 
+from pollux.conformance.mutants.beginnings import tasks_that_begin_late
 from pollux.conformance.mutants.mutant import Patch, mutant
 from pollux.reference_server import agent, config, tasks
 from pollux.reference_server.http import ApiError
@@ -25,9 +26,16 @@ def cancel_is_answered_with_202(patch: Patch) -> None:
         return response
 
 
-@mutant("CANCEL-ENDS", "CANCEL-ENDS-WAITING", "CANCEL-ENDS-RETRYING")
+@mutant(
+    "CANCEL-ENDS", "CANCEL-ENDS-WAITING", "CANCEL-ENDS-RIGHT-AFTER-SEND", "CANCEL-ENDS-RETRYING"
+)
 def cancel_waits_for_the_model(patch: Patch) -> None:
     """A cancel takes effect only when the model sends its next chunk."""
+
+    @patch.wrap(tasks.Task, "cancel")
+    def cancel(original: Any, self: tasks.Task) -> None:
+        time.sleep(0.05)  # by then the model has been asked, however soon the cancel came
+        original(self)
 
     @patch.wrap(tasks.Task, "on_cancel")
     def on_cancel(_original: Any, _self: tasks.Task, _interrupt: Any) -> None:
@@ -36,11 +44,12 @@ def cancel_waits_for_the_model(patch: Patch) -> None:
 
 @mutant("CANCEL-ENDS-RIGHT-AFTER-SEND", upstream=("H-06",))
 def cancel_right_after_the_send_is_lost(patch: Patch) -> None:
-    """A cancel in the first moments of a task has no effect; a later one has."""
+    """A cancel before the task has begun to run has no effect; a later one has."""
+    begun = tasks_that_begin_late(patch)
 
     @patch.wrap(tasks.Task, "cancel")
     def cancel(original: Any, self: tasks.Task) -> None:
-        if time.time() - self.created_at > 0.05:
+        if self.task_id in begun:
             original(self)
 
 
