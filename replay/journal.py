@@ -70,13 +70,16 @@ class Ack:
 
     Attributes:
         since_ms: Milliseconds from the beginning of the session.
-        idx: The event.
+        idx: The event; of a gap the first event behind it.
         client: Who says so.
+        gap: The events that the client says are lost to it: the first of them, and the first
+            behind them; None when it has shown an event.
     """
 
     since_ms: float
     idx: int
     client: str = ""
+    gap: tuple[int, int] | None = None
 
 
 class Journal:
