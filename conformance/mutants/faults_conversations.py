@@ -285,7 +285,7 @@ def conversation_always_comes_with_its_messages(patch: Patch) -> None:
         return ok({"data": current_space().conversations.load(name)})
 
 
-@mutant("CONV-GET-FULL", "CONV-GET-SHAPE")
+@mutant("CONV-GET-FULL")
 def conversation_without_messages_has_null_for_them(patch: Patch) -> None:
     """Reading an empty conversation with `full=1` gives null instead of an empty list."""
 

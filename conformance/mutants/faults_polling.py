@@ -255,11 +255,11 @@ def polling_tells_a_window_that_never_moves(patch: Patch) -> None:
 
 @mutant("POLL-TERMINAL-COMPLETE", upstream=("H-02",))
 def polling_tells_the_end_before_the_last_event(patch: Patch) -> None:
-    """The status is terminal a moment before the last event is there."""
+    """The status is ``succeeded`` a moment before the last event is there."""
 
     @patch.wrap(tasks.Task, "finish")
     def finish(original: Any, self: tasks.Task, status: tasks.Status, *rest: Any) -> Any:
-        if not self.cancel_requested:
+        if status is tasks.Status.SUCCEEDED and not self.cancel_requested:
             self._status = status
             time.sleep(0.02)
         return original(self, status, *rest)

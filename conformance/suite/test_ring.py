@@ -141,9 +141,9 @@ def test_a_window_start_is_the_oldest_event_there_is(stage: Stage, judge: Judge)
         oldest = max(0, end - size) if poll.terminal else 0
         judge.that(
             "RING-WINDOW-START",
-            poll.window_start is not None,
+            poll.window_start is not None or not poll.end,
             "the window_start of a poll",
-            expected="a window_start in every answer, or in none",
+            expected="a window_start in every answer once there are events, or in none",
             got="none in this one",
             by=poll.exchange,
         )

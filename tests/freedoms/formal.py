@@ -82,6 +82,7 @@ def whole_seconds(request: Request, inner: Inner) -> Answer:
     if request.is_poll and answer.ok:
         data = body["data"]
         data["created_at"], data["updated_at"] = int(data["created_at"]), int(data["updated_at"])
+        data["window_start"] = None
         for event in data["events"]:
             event["ts"] = int(event["ts"])
         answer.json = body
