@@ -159,7 +159,7 @@ def events_normalise_the_text(patch: Patch) -> None:
 
 @mutant("EVENT-GRANULARITY-TEXT")
 def events_split_long_chunks(patch: Patch) -> None:
-    """A text chunk of more than two hundred characters becomes two events."""
+    """A text chunk of more than three characters becomes two events."""
 
     @patch.wrap(answer.Answer, "add")
     def add(original: Any, self: answer.Answer, delta: Any) -> None:

@@ -141,7 +141,8 @@ def files_answers_404_without_a_path(patch: Patch) -> None:
 
     @patch.response
     def change(response: Response) -> Response:
-        if request.endpoint == DOWNLOAD and not request.args.get("path"):
+        missing = request.endpoint == DOWNLOAD and not request.args.get("path")
+        if missing and response.status_code == 400:
             response.status_code = 404
         return response
 
