@@ -84,7 +84,13 @@ def test_a_task_is_cancelled_in_the_midst_of_its_answer(stage: Stage, judge: Jud
     _ends_cancelled(judge, "CANCEL-ENDS", task, task.cancel())
 
 
-@verifies("CANCEL-LIVE", "CANCEL-ENDS-WAITING", "POLL-TERMINAL-COMPLETE", needs=["scripted-model"])
+@verifies(
+    "CANCEL-LIVE",
+    "CANCEL-ENDS-WAITING",
+    "POLL-TERMINAL-COMPLETE",
+    needs=["scripted-model"],
+    slow=True,
+)
 def test_a_task_is_cancelled_while_its_model_is_silent(stage: Stage, judge: Judge) -> None:
     """The model has not said a word yet."""
     task = stage.user.held()

@@ -96,7 +96,7 @@ def _is_a_moment(conversation_id: str) -> bool:
     return True
 
 
-@verifies("CONV-ID-UNIQUE")
+@verifies("CONV-ID-UNIQUE", slow=True)
 def test_conversations_of_one_instant_have_ids_of_their_own(stage: Stage, judge: Judge) -> None:
     """All requests wait before their last byte; then they are let go at once."""
     many = 12

@@ -244,7 +244,7 @@ def _slow_download(stage: Stage, path: str) -> Iterator[Callable[[], bytes | Non
             answer.close()
 
 
-@verifies("FILE-UPLOAD-ATOMIC", "FILE-UPLOAD-OVERWRITES")
+@verifies("FILE-UPLOAD-ATOMIC", "FILE-UPLOAD-OVERWRITES", slow=True)
 def test_of_two_uploads_to_one_name_at_once_one_remains_whole(
     stage: Stage, area: FileArea, judge: Judge
 ) -> None:
