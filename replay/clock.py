@@ -20,14 +20,28 @@ class Movable(Protocol):
 
 
 class Clock(Protocol):
-    """Decides, whenever a client asks, how far a replay has come. One for each replay."""
+    """Decides, whenever a client asks, how far a replay has come. One for each replay.
+
+    Whoever sets ``playing`` or ``speed`` drives the replay to this moment before, and anchors
+    the clock behind it.
+    """
+
+    playing: bool
+
+    @property
+    def speed(self) -> float | None:
+        """Recorded seconds per second; None when time does not move this clock."""
+        ...
+
+    @speed.setter
+    def speed(self, speed: float) -> None: ...
 
     def anchor(self, position_ms: float) -> None:
         """Learn that the replay stands at POSITION_MS now: it begins, or was moved by hand."""
         ...
 
     def drive(self, replay: Movable, *, polled: bool) -> None:
-        """Move REPLAY on to where it is now.
+        """Move REPLAY on to where it is now, unless the clock is paused.
 
         Args:
             replay: What is moved.
@@ -38,20 +52,40 @@ class Clock(Protocol):
 
 
 class WallClock:
-    """Time goes on by itself.
+    """Time goes on by itself, as long as it plays.
 
     Args:
         speed: Recorded seconds per second, greater than 0.
         now: Seconds of a clock that never goes back.
+        playing: Whether time goes on at once.
+
+    Raises:
+        ValueError: for a speed that is none.
     """
 
-    def __init__(self, speed: float = 1.0, now: Callable[[], float] = time.monotonic) -> None:
-        if not 0 < speed < math.inf:
-            raise ValueError("the speed of a replay is a number greater than 0")
-        self._speed = speed
+    def __init__(
+        self,
+        speed: float = 1.0,
+        now: Callable[[], float] = time.monotonic,
+        *,
+        playing: bool = True,
+    ) -> None:
+        self.speed = speed
+        self.playing = playing
         self._now = now
         self._anchored_at = now()
         self._anchor_ms = 0.0
+
+    @property
+    def speed(self) -> float:
+        """Recorded seconds per second."""
+        return self._speed
+
+    @speed.setter
+    def speed(self, speed: float) -> None:
+        if not 0 < speed < math.inf:
+            raise ValueError("the speed of a replay is a number greater than 0")
+        self._speed = speed
 
     def anchor(self, position_ms: float) -> None:
         """Go on from POSITION_MS at this moment."""
@@ -60,18 +94,20 @@ class WallClock:
 
     def drive(self, replay: Movable, *, polled: bool) -> None:
         """Move REPLAY on by the time that has passed."""
-        elapsed_ms = (self._now() - self._anchored_at) * 1000
-        replay.advance_to(self._anchor_ms + elapsed_ms * self._speed)
+        if self.playing:
+            elapsed_ms = (self._now() - self._anchored_at) * 1000
+            replay.advance_to(self._anchor_ms + elapsed_ms * self._speed)
 
 
-class ManualClock:
-    """Time stands still: the replay moves when it is told to."""
+class ManualClock(WallClock):
+    """Time stands still until it is told to play: the replay moves when it is told to.
 
-    def anchor(self, position_ms: float) -> None:
-        """Stay there."""
+    Args:
+        speed: Recorded seconds per second, once it plays.
+    """
 
-    def drive(self, replay: Movable, *, polled: bool) -> None:
-        """Leave REPLAY where it is."""
+    def __init__(self, speed: float = 1.0) -> None:
+        super().__init__(speed, playing=False)
 
 
 class PollClock:
@@ -85,13 +121,23 @@ class PollClock:
         if events < 1:
             raise ValueError("a poll brings at least 1 event")
         self._events = events
+        self.playing = True
+
+    @property
+    def speed(self) -> None:
+        """None: time does not matter."""
+        return None
+
+    @speed.setter
+    def speed(self, speed: float) -> None:
+        raise ValueError("the poll clock has no speed: each poll brings the same number of events")
 
     def anchor(self, position_ms: float) -> None:
         """Go on from there with the next poll."""
 
     def drive(self, replay: Movable, *, polled: bool) -> None:
         """Let the next events happen, if this is a poll."""
-        if polled:
+        if polled and self.playing:
             replay.step(self._events)
 
 
@@ -103,7 +149,8 @@ def clock_maker(clock: str, *, speed: float = 1.0, per_poll: int = 1) -> Callabl
 
     Args:
         clock: One of :data:`CLOCKS`.
-        speed: Of the wall clock: recorded seconds per second.
+        speed: Of the wall clock, and of the manual one while it plays: recorded seconds per
+            second.
         per_poll: Of the poll clock: new events per poll.
 
     Raises:
@@ -111,7 +158,7 @@ def clock_maker(clock: str, *, speed: float = 1.0, per_poll: int = 1) -> Callabl
     """
     makers: dict[str, Callable[[], Clock]] = {
         "wall": partial(WallClock, speed),
-        "manual": ManualClock,
+        "manual": partial(ManualClock, speed),
         "poll": partial(PollClock, per_poll),
     }
     if clock in makers:

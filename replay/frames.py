@@ -94,7 +94,8 @@ class Scan:
         place: Where the next record stands; None at the first.
         read: How many records were read.
         arrival_ms: Arrival time of the last one.
-        last_ms: Time of the last frame; none is before it.
+        last_ms: Time of the last frame as recorded; none is before it.
+        cut_ms: How much of that time the cap on pauses has taken out.
         origin_ms: Time zero on the server's clock, once that is known.
         lag_ms: The smallest distance seen between the two clocks: the best guess of their
             difference.
@@ -107,6 +108,7 @@ class Scan:
     read: int = 0
     arrival_ms: int = 0
     last_ms: int = 0
+    cut_ms: int = 0
     origin_ms: int | None = None
     lag_ms: int | None = None
     begun: bool = False
@@ -120,11 +122,15 @@ class FrameReader:
     Args:
         source: The records.
         base: Which clock tells when something happens.
+        cap_ms: A longer pause between two frames is shortened to so many ms; None: none is.
     """
 
-    def __init__(self, source: RecordSource, base: TimeBase) -> None:
+    def __init__(
+        self, source: RecordSource, base: TimeBase, *, cap_ms: int | None = None
+    ) -> None:
         self._source = source
         self._base = base
+        self._cap_ms = cap_ms
 
     def frames(self, scan: Scan, state: TaskState) -> Iterator[Frame]:
         """Yield the frames behind SCAN, which is kept up to date.
@@ -214,8 +220,11 @@ class FrameReader:
             at_ms = round(ts * 1000) - scan.origin_ms
             lag_ms = scan.arrival_ms - at_ms
             scan.lag_ms = lag_ms if scan.lag_ms is None else min(scan.lag_ms, lag_ms)
-        scan.last_ms = max(scan.last_ms, at_ms)
-        return scan.last_ms
+        pause_ms = max(0, at_ms - scan.last_ms)
+        if self._cap_ms is not None:
+            scan.cut_ms += max(0, pause_ms - self._cap_ms)
+        scan.last_ms += pause_ms
+        return scan.last_ms - scan.cut_ms
 
 
 def _raw(events: list[Placed]) -> tuple[tuple[int, bytes], ...]:

@@ -4,7 +4,7 @@ import copy
 import math
 import threading
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
@@ -38,11 +38,18 @@ class Timeline:
     Args:
         source: The records.
         base: Which clock tells when something happens.
+        cap_ms: A longer pause is shortened to so many milliseconds; None: none is.
     """
 
-    def __init__(self, source: RecordSource, *, base: TimeBase = TimeBase.SERVER) -> None:
+    def __init__(
+        self,
+        source: RecordSource,
+        *,
+        base: TimeBase = TimeBase.SERVER,
+        cap_ms: int | None = None,
+    ) -> None:
         self._source = source
-        self._reader = FrameReader(source, base)
+        self._reader = FrameReader(source, base, cap_ms=cap_ms)
         self._lock = threading.Lock()
         self._marks: list[_Mark] = []
         self._stride = _STRIDE
@@ -95,6 +102,19 @@ class Timeline:
             head = idx + 1
             yield payload
 
+    def told(self, begin: int) -> Iterator[tuple[int, bytes]]:
+        """Yield the events from idx BEGIN on as JSON, each with when it happens, in ms."""
+        mark = self._mark_before(0, idx=begin)
+        scan = copy.copy(mark.scan) if mark else Scan()
+        for frame in self._frames(scan, mark.state if mark else self._beginning()):
+            self._note(scan, frame.state)
+            for idx, event in frame.events:
+                if idx >= begin:
+                    yield frame.at_ms, event
+
+    def _beginning(self) -> TaskState:
+        return TaskState(status=self.first_status(), updated_at=self.created_at)
+
     def _before_events(self) -> Iterator[Record]:
         records = (placed.record for placed in self._source.records())
         return takewhile(lambda record: record.code != Code.EVENT, records)
@@ -140,13 +160,15 @@ class Cursor:
 
     Attributes:
         position_ms: Milliseconds from the beginning: as far as time has been followed.
+        stops: Asked whenever something has happened, with the frame and the head before it;
+            true ends that :meth:`advance_to` or :meth:`step`. Seeking does not ask.
     """
 
     def __init__(self, timeline: Timeline, ring: int) -> None:
         self._timeline = timeline
         self._ring = ring
-        first_status = timeline.first_status()
-        self._beginning = TaskState(status=first_status, updated_at=timeline.created_at)
+        self.stops: Callable[[Frame, int], bool] = _never
+        self._beginning = timeline._beginning()
         self._state = self._beginning
         self.position_ms = 0.0
         self._restart(None)
@@ -172,10 +194,7 @@ class Cursor:
 
     def advance_to(self, ms: float) -> None:
         """Let everything happen up to MS (``inf``: all); a time that has passed changes nothing."""
-        while (frame := self._peek()) is not None and frame.at_ms <= ms:
-            self._show(frame)
-        if math.isfinite(ms):
-            self.position_ms = max(self.position_ms, ms)
+        self._advance(ms, self.stops)
 
     def step(self, events: int = 1) -> None:
         """Let up to EVENTS more events happen, and what follows them before the next event.
@@ -191,14 +210,17 @@ class Cursor:
                 if room < needed:
                     break
                 room -= needed
+            head = self._state.head
             self._show(frame)
+            if self.stops(frame, head):
+                break
 
     def seek(self, ms: float) -> None:
         """Go to the time MS, forward or back."""
         mark = self._timeline._mark_before(self._ring, ms=ms)
         if ms < self.position_ms or self._is_behind(mark):
             self._restart(mark)
-        self.advance_to(ms)
+        self._advance(ms, _never)
 
     def seek_event(self, idx: int) -> None:
         """Go to the moment at which the event IDX has just happened, forward or back.
@@ -235,6 +257,15 @@ class Cursor:
         """Let go of the events that are kept; the state stays."""
         self._window = EventWindow(1)
 
+    def _advance(self, ms: float, stops: Callable[[Frame, int], bool]) -> None:
+        while (frame := self._peek()) is not None and frame.at_ms <= ms:
+            head = self._state.head
+            self._show(frame)
+            if stops(frame, head):
+                return
+        if math.isfinite(ms):
+            self.position_ms = max(self.position_ms, ms)
+
     def _restart(self, mark: _Mark | None) -> None:
         self._scan = copy.copy(mark.scan) if mark else Scan()
         self._state = mark.state if mark else self._beginning
@@ -264,3 +295,7 @@ class Cursor:
         for idx, event in frame.events:
             self._window.append(idx, event)
         self._timeline._note(self._scan, self._state)
+
+
+def _never(_frame: Frame, _head: int) -> bool:
+    return False
