@@ -8,7 +8,9 @@ from flask import Response, request
 from pollux.conformance.mutants.beginnings import tasks_that_begin_late
 from pollux.conformance.mutants.mutant import Patch, mutant
 from pollux.reference_server import agent, config, tasks
+from pollux.reference_server.agent import Agent
 from pollux.reference_server.http import ApiError
+from pollux.reference_server.tasks import Status, Task
 
 
 def _cancels() -> bool:
@@ -118,3 +120,43 @@ def cancel_does_not_reach_the_tools(patch: Patch) -> None:
         if number == "1_8":
             # The eighth tool of one answer takes its time, and cannot be interrupted.
             time.sleep(8)
+
+
+@mutant("CANCEL-TERMINAL-NO-EFFECT", upstream=("H-05",))
+def cancel_of_a_finished_task_stops_the_next_one(patch: Patch) -> None:
+    """A second cancel of a task that has ended leaves a stop flag: the next task finds it."""
+    flags: set[str] = set()
+    cancelled: set[str] = set()
+
+    @patch.wrap(Task, "cancel")
+    def cancel(original: Any, self: Task) -> None:
+        if self.status is Status.SUCCEEDED:
+            if self.task_id in cancelled:
+                flags.add(self.user)
+            cancelled.add(self.task_id)
+        original(self)
+
+    @patch.wrap(Agent, "run")
+    async def run(original: Any, self: Agent) -> None:
+        if self._task.user in flags:
+            flags.discard(self._task.user)
+            Task.cancel(self._task)
+        await original(self)
+
+
+@mutant("CANCEL-ENDS-RIGHT-AFTER-SEND", upstream=("H-06",))
+def cancel_right_after_the_send_waits_for_the_whole_run(patch: Patch) -> None:
+    """A cancel before the run begins is overwritten: it goes on, and is stopped at its end."""
+    begun = tasks_that_begin_late(patch)
+
+    @patch.wrap(Task, "cancel")
+    def cancel(original: Any, self: Task) -> None:
+        if self.task_id in begun:
+            original(self)
+        else:
+            self._cancel_requested = not self.status.terminal
+
+    @patch.wrap(Agent, "_stop_if_cancelled")
+    def stop(original: Any, self: Agent) -> None:
+        if self._task.status is Status.CANCEL_REQUESTED:
+            original(self)

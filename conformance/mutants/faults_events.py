@@ -2,8 +2,10 @@
 
 import os
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
+
+import httpx2
 
 from pollux.conformance.mutants.mutant import Patch, mutant
 from pollux.conformance.mutants.polls import changed_polls
@@ -244,3 +246,56 @@ def events_show_the_account_of_the_model(patch: Patch) -> None:
             data["base_url"] = os.environ.get("OPENAI_BASE_URL")
             data["request_dump"] = {"api_key": os.environ.get("OPENAI_API_KEY")}
         return data
+
+
+@mutant("EVENT-GRANULARITY-TEXT", "EVENT-GRANULARITY-THINKING")
+def events_break_characters_at_the_end_of_a_packet(patch: Patch) -> None:
+    """The model's bytes are decoded packet by packet: a character cut in two becomes U+FFFD."""
+
+    @patch.wrap(httpx2.Response, "aiter_bytes")
+    async def aiter_bytes(original: Any, *args: Any, **more: Any) -> AsyncIterator[bytes]:
+        async for packet in original(*args, **more):
+            yield packet.decode("utf-8", "replace").encode()
+
+
+@mutant("EVENT-TOOL-ARGUMENTS")
+def events_lose_blanks_between_pieces_of_arguments(patch: Patch) -> None:
+    """Each piece of a tool call's arguments is trimmed before it is added to the others."""
+
+    @patch.wrap(answer.Answer, "_add_tool_piece")
+    def add(original: Any, self: answer.Answer, piece: ToolPiece) -> None:
+        trimmed = piece.arguments.strip(" ")
+        original(self, ToolPiece(piece.index, piece.call_id, piece.name, trimmed))
+
+
+def _elapsed(patch: Patch, change: Callable[[blocks.Blocks, float], float]) -> None:
+    @patch.wrap(blocks.Blocks, "add_text")
+    def add_text(original: Any, self: blocks.Blocks, piece: str) -> None:
+        emit = self._emit
+
+        def emit_changed(kind: str, data: Mapping[str, Any]) -> None:
+            if kind == "text_chunk":
+                data = {**data, "elapsed": change(self, data["elapsed"])}
+            emit(kind, data)
+
+        self._emit = emit_changed
+        original(self, piece)
+        self._emit = emit
+
+
+@mutant("EVENT-TEXT-ELAPSED")
+def events_tell_milliseconds_between_chunks(patch: Patch) -> None:
+    """The ``elapsed`` of a text chunk is in milliseconds."""
+    _elapsed(patch, lambda _blocks, elapsed: elapsed * 1000)
+
+
+@mutant("EVENT-TEXT-ELAPSED")
+def events_tell_the_time_since_the_first_chunk(patch: Patch) -> None:
+    """The ``elapsed`` of a text chunk is the time since the first one of its answer."""
+    totals: dict[int, float] = {}
+
+    def total(of: blocks.Blocks, elapsed: float) -> float:
+        totals[id(of)] = totals.get(id(of), 0.0) + elapsed if elapsed else 0.0
+        return totals[id(of)]
+
+    _elapsed(patch, total)

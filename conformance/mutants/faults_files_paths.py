@@ -1,11 +1,13 @@
 """Faults of paths: ways out of the user's root, links, and the spellings of the root."""
 
+import contextlib
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from flask import g, has_request_context, request
+from flask import Flask, Response, g, has_request_context, request
 
 from pollux.conformance.mutants.forms import DOWNLOAD, LIST, UPLOAD
 from pollux.conformance.mutants.mutant import Patch, mutant
@@ -160,3 +162,22 @@ def files_strips_the_prefix_again_and_again(patch: Patch) -> None:
         return clean_relative(text)
 
     _read_by(patch, clean)
+
+
+@mutant("FILE-ESCAPE-DOWNLOAD")
+def files_takes_an_absolute_path_for_one_of_the_machine(patch: Patch) -> None:
+    """A download of ``/etc/passwd`` is that of the machine: ``os.path.join`` makes it so."""
+
+    @patch.app
+    def change(app: Flask) -> None:
+        view = app.view_functions[DOWNLOAD]
+
+        def download() -> Any:
+            path = request.args.get("path", "")
+            if path.startswith("/") and ".." not in path and "\0" not in path:
+                with contextlib.suppress(OSError):
+                    headers = {"Content-Disposition": "attachment; filename=file"}
+                    return Response(Path(path).read_bytes(), headers=headers)
+            return view()
+
+        app.view_functions[DOWNLOAD] = download

@@ -244,3 +244,28 @@ def _used_by_all(patch: Patch, look_up: str) -> None:
             with contextlib.suppress(ApiError):
                 return original(*(space if each is own else each for each in arguments))
         return original(*arguments)
+
+
+@mutant("ISOLATION-SAME-ANSWER")
+def isolation_conversations_are_made_with_anybodys_prompt(patch: Patch) -> None:
+    """A conversation can be made with the name of a prompt that only another user has."""
+
+    @patch.wrap(PromptStore, "exists")
+    def exists(original: Any, self: PromptStore, name: str) -> bool:
+        services = current_services()
+        stores = [services.spaces.of(user).prompts for user in services.users.names()]
+        return any(original(store, name) for store in (self, *stores))
+
+
+@mutant("ISOLATION-SAME-ANSWER")
+def isolation_images_of_others_can_be_sent(patch: Patch) -> None:
+    """An image counts as there when any user has it."""
+
+    @patch.wrap(sending, "_check_images")
+    def check(original: Any, _space: UserSpace, images: list[str]) -> None:
+        services = current_services()
+        for user in services.users.names():
+            with contextlib.suppress(ApiError):
+                original(services.spaces.of(user), images)
+                return
+        raise ApiError(400, "there is no such image")

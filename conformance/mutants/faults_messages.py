@@ -10,6 +10,7 @@ from pollux.conformance.mutants.mutant import Patch, mutant
 from pollux.reference_server import sending
 from pollux.reference_server.conversations import ID_PATTERN
 from pollux.reference_server.http import ApiError, ok
+from pollux.reference_server.routes import messages as message_routes
 from pollux.reference_server.routes import messages as routes
 from pollux.reference_server.sending import SendRequest
 from pollux.reference_server.services import Services
@@ -357,3 +358,14 @@ def message_writes_its_settings_first(patch: Patch) -> None:
             settings = {"custom_prompt_name": asked.prompt_name, "run_mode": asked.run_mode}
             space.conversations.append(name, [], metadata=settings)
         return original(services, space, asked)
+
+
+@mutant("ENVELOPE-CONTENT-TYPE")
+def message_of_plain_text_is_sent(patch: Patch) -> None:
+    """A body of plain text is taken for the message itself."""
+
+    @patch.wrap(message_routes, "read_json_object")
+    def read(original: Any, **limits: Any) -> Any:
+        if request.mimetype == "text/plain" and request.get_data():
+            return {"message": request.get_data(as_text=True)}
+        return original(**limits)

@@ -277,3 +277,17 @@ def restart_leaves_temporary_prompts(patch: Patch) -> None:
             file.write(data)
             time.sleep(_PIECE_SECONDS)
             file.commit(path)
+
+
+@mutant("RESTART-CONVERSATIONS-KEPT")
+def restart_forgets_titles(patch: Patch) -> None:
+    """The titles of conversations are in memory only: after a restart they are the first one."""
+
+    @patch.wrap(UserSpaces, "_open")
+    def open_space(original: Any, self: UserSpaces, user: str) -> Any:
+        folder: Path = self._users_dir / user / "data" / "conversations"
+        for path in folder.glob("conv_*.json"):
+            document = json.loads(path.read_bytes())
+            document["title"] = conversations.DEFAULT_TITLE
+            path.write_text(json.dumps(document), encoding="utf-8")
+        return original(self, user)

@@ -145,3 +145,13 @@ def run_ends_with_the_connection_of_a_poll(patch: Patch) -> None:
             return view(task_id=task_id)
 
         app.view_functions["tasks.poll_task"] = poll
+
+
+@mutant("SEND-MAX-ITERATIONS-INVALID", upstream=("H-33",))
+def run_of_a_negative_number_of_calls_succeeds(patch: Patch) -> None:
+    """`max_iterations` -1 is accepted: the task makes no model call, and succeeds."""
+
+    @patch.wrap(sending, "_max_iterations")
+    def limit(original: Any, body: Any) -> Any:
+        value = body.get("max_iterations")
+        return 0 if isinstance(value, int) and value < 0 else original(body)
