@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from pollux.serving import CutConnection, WsgiServer
+from pollux.serving import CutConnection, ResetConnection, WsgiServer
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -110,3 +110,49 @@ def test_the_application_can_see_that_its_client_is_gone() -> None:
         with httpx.stream("GET", server.base_url) as response:
             assert next(response.iter_bytes()) == b"first"
         assert gone.wait(10)
+
+
+def test_a_connection_can_be_reset() -> None:
+    def reset(environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
+        raise ResetConnection
+
+    with (
+        WsgiServer(reset) as server,
+        socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection,
+    ):
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        with pytest.raises(ConnectionResetError):
+            connection.recv(1)
+
+
+def test_requests_that_wait_keep_no_other_from_being_answered() -> None:
+    waiting, ended = threading.Semaphore(0), threading.Semaphore(0)
+
+    def app(environ: "WSGIEnvironment", start_response: "StartResponse") -> list[bytes]:
+        if environ["PATH_INFO"] == "/wait":
+            waiting.release()
+            assert environ["pollux.wait"](0.001) is True
+            assert environ["pollux.wait"](600) is False
+            ended.release()
+        return hello(environ, start_response)
+
+    def connect(server: WsgiServer) -> socket.socket:
+        connection = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+        connection.sendall(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert waiting.acquire(timeout=10)
+        return connection
+
+    before = set(threading.enumerate())
+    with WsgiServer(app, threads=2, detect_disconnect=True) as server:
+        connections = [connect(server) for _ in range(20)]
+        assert httpx.get(server.base_url).text == "hello"
+        for connection in connections[:10]:
+            connection.close()  # the client gives up, and with it the waiting ends
+        assert all(ended.acquire(timeout=10) for _ in range(10))
+        assert httpx.get(server.base_url).text == "hello"
+    assert all(ended.acquire(timeout=10) for _ in range(10))  # so it does when the server stops
+    for connection in connections:
+        connection.close()
+    for thread in set(threading.enumerate()) - before:
+        thread.join(10)
+        assert not thread.is_alive()

@@ -2,9 +2,11 @@
 
 import json
 import logging
+import os
 import select
 import signal
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from waitress.adjustments import Adjustments
 from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.server import TcpWSGIServer
-from waitress.task import ErrorTask, ThreadedTaskDispatcher
+from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
 from waitress.wasyncore import dispatcher as _asyncore_dispatcher
 
 if TYPE_CHECKING:
@@ -24,9 +26,69 @@ if TYPE_CHECKING:
 # A queue of waiting requests is what a bounded pool is for; waitress warns of each one.
 logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
+_MOST_WAITING = 1000
+_CLOSE_BY_RST = struct.pack("HH" if os.name == "nt" else "ii", 1, 0)
+
 
 class CutConnection(ClientDisconnected):
     """Raised inside a response iterable: the connection is closed at once, the body unfinished."""
+
+
+class ResetConnection(CutConnection):
+    """As :class:`CutConnection`, but with a TCP reset instead of an orderly end."""
+
+
+class _Dispatcher(ThreadedTaskDispatcher):
+    """A pool in which a request that only waits keeps no other from being answered.
+
+    Args:
+        threads: Requests answered at the same time, those that wait not counted.
+    """
+
+    def __init__(self, threads: int) -> None:
+        super().__init__()
+        self._wanted = threads
+        self._waiting = 0
+        self._resizing = threading.Lock()
+        self._resize()
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Have one thread more while the caller, a thread of the pool, waits."""
+        self._resize(+1)
+        try:
+            yield
+        finally:
+            self._resize(-1)
+
+    def shutdown(self, cancel_pending: bool = True, timeout: int = 5) -> bool:
+        """Let the threads end, for good."""
+        with self._resizing:
+            self._wanted = 0
+        return super().shutdown(cancel_pending, timeout)
+
+    def _resize(self, more: int = 0) -> None:
+        with self._resizing:
+            self._waiting += more
+            if self._wanted:
+                self.set_thread_count(self._wanted + min(self._waiting, _MOST_WAITING))
+
+
+class _Task(WSGITask):
+    """Tells the application how to wait, and ends a connection by a reset when it wants that."""
+
+    def get_environment(self) -> dict[str, Any]:
+        environ = super().get_environment()
+        environ["pollux.wait"] = cast(Any, self.channel).wait
+        return environ
+
+    def execute(self) -> None:
+        try:
+            super().execute()
+        except ResetConnection:
+            connection = cast(Any, self.channel).socket
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _CLOSE_BY_RST)
+            raise
 
 
 class _JsonErrorTask(ErrorTask):
@@ -51,15 +113,37 @@ class _JsonErrorTask(ErrorTask):
 
 
 class _Channel(HTTPChannel):
+    task_class = _Task
     error_task_class = _JsonErrorTask
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self._interrupted = threading.Event()
+        super().__init__(*arguments, **options)
+
+    def wait(self, seconds: float) -> bool:
+        server = cast(Any, self.server)
+        with server.task_dispatcher.waiting():
+            return not (server.stopping or self._interrupted.wait(seconds))
+
+    def interrupt(self) -> None:
+        self._interrupted.set()
+
+    def handle_close(self) -> None:
+        self._interrupted.set()
+        super().handle_close()
 
 
 class _Server(TcpWSGIServer):
     channel_class = _Channel
+    stopping = False
 
 
 class WsgiServer:
     """Serves one WSGI application from a background thread.
+
+    ``environ["pollux.wait"](seconds)`` waits without keeping another request from being answered.
+    It returns True when the time is over, and False at once when the server stops or, with
+    DETECT_DISCONNECT, the client goes away.
 
     Args:
         app: The application. What its iterables yield is sent as it comes.
@@ -97,8 +181,7 @@ class WsgiServer:
             channel_request_lookahead=1 if detect_disconnect else 0,
             log_socket_errors=False,
         )
-        self._dispatcher = ThreadedTaskDispatcher()
-        self._dispatcher.set_thread_count(threads)
+        self._dispatcher = _Dispatcher(threads)
         self._server = _Server(
             app,
             self._channels,
@@ -145,6 +228,9 @@ class WsgiServer:
             self._server.close()
             return
         deadline = time.monotonic() + timeout
+        self._server.stopping = True
+        for channel in self._open_channels():
+            channel.interrupt()
         # Sockets belong to the loop's own thread: closing one elsewhere would race with it.
         self._in_loop(lambda: _asyncore_dispatcher.close(self._server))
         while self._busy() and time.monotonic() < deadline:
@@ -173,8 +259,12 @@ class WsgiServer:
         self._trigger.pull_trigger(call)
 
     def _busy(self) -> bool:
-        waiting = [c for c in list(self._channels.values()) if isinstance(c, _Channel)]
-        return any(channel.requests or channel.total_outbufs_len for channel in waiting)
+        return any(
+            channel.requests or channel.total_outbufs_len for channel in self._open_channels()
+        )
+
+    def _open_channels(self) -> list[_Channel]:
+        return [c for c in list(self._channels.values()) if isinstance(c, _Channel)]
 
     def _close_channels(self) -> None:
         for channel in list(self._channels.values()):
