@@ -122,11 +122,7 @@ class Case:
     @classmethod
     def of(cls, journal: Journal, facts: Facts) -> "Case":
         """Return the case of a JOURNAL."""
-        entries = [
-            entry
-            for entry in journal.entries
-            if entry.client not in facts.testers and entry.method != "OPTIONS"
-        ]
+        entries = [entry for entry in journal.entries if entry.method != "OPTIONS"]
         entries.sort(key=lambda entry: entry.number)
         return cls(tuple(entries), journal.acks, facts)
 

@@ -9,6 +9,7 @@ from pollux.replay.verify.case import (
     absent,
     broken,
     doubtful,
+    ended_ms,
     failed,
     passed,
     runs,
@@ -76,7 +77,9 @@ def stops_at_terminal(case: Case) -> Finding:
         beyond: list[Entry] = []
         for poll in walk.polls:
             if last is not None and poll.offset == last.next_offset:
-                beyond.append(poll)
+                # One that was under way when the end was told is none that came after it.
+                if poll.since_ms >= ended_ms(last):
+                    beyond.append(poll)
             else:
                 beyond = []
             if last is None and terminal(poll):

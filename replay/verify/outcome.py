@@ -55,13 +55,11 @@ class Facts:
         end: How it ended with the client.
         types: The type of each event that is played, by its idx; empty when nobody knows.
         effects: The effect of each fault rule, by the name of the rule.
-        testers: Clients (:attr:`pollux.replay.journal.Entry.client`) that are not judged.
     """
 
     end: End = End.RUNNING
     types: Mapping[int, str] = field(default_factory=dict)
     effects: Mapping[str, str] = field(default_factory=dict)
-    testers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -311,13 +311,6 @@ def test_two_clients_of_one_task_do_not_disturb_each_other() -> None:
     assert visit.poll(6, [6], status="succeeded").red() == []
 
 
-def test_the_tester_itself_is_not_judged() -> None:
-    visit = Visit()
-    for _ in range(6):
-        visit.request(operation="sendMessage", http_status=409, client="tester")
-    assert visit.red(testers=frozenset({"tester"})) == []
-
-
 @pytest.mark.parametrize("end", [End.RUNNING, End.TIMEOUT])
 def test_a_client_that_may_go_on_has_not_stopped_too_early(end: End) -> None:
     for rule in ("UNTIL-TERMINAL", "RETRY-SAME-OFFSET", "UNKNOWN-TOLERATED"):
