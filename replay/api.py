@@ -1,7 +1,6 @@
 """API v1 as far as a client of one task needs it, told from recordings: a Flask application."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import cast
 
 from flask import Blueprint, Flask, Response, request
 
@@ -17,6 +16,7 @@ from pollux.replay.http import (
 )
 from pollux.replay.play import Play
 from pollux.replay.session import NoSuchConversation, Session, TaskIsLive
+from pollux.replay.sessions import SESSION_KEY
 from pollux.schemas.openapi import API_PREFIX
 
 _LARGEST_BODY = 4 << 20
@@ -37,30 +37,28 @@ _DEFAULT_MODELS = [
 ]
 
 
-def create_app(
-    session: Session,
-    *,
-    token: str | None = None,
-    describe: Callable[[], Mapping[str, Any]] = dict,
-) -> Flask:
-    """Return the application.
+def create_app(control: Blueprint, *, token: str | None = None) -> Flask:
+    """Return the application; it finds the session of a request in its WSGI environment.
 
     Args:
-        session: What is played, and how far it has come.
+        control: The control API.
         token: The only token that is taken; None takes any.
-        describe: Returns what ``/__replay/state`` tells besides the tasks.
     """
     app = Flask("pollux.replay", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = _LARGEST_BODY
     app.url_map.merge_slashes = False
-    app.register_blueprint(_api(lambda: session, token), url_prefix=API_PREFIX)
-    app.register_blueprint(_control(session, describe), url_prefix="/__replay")
+    app.register_blueprint(_api(token), url_prefix=API_PREFIX)
+    app.register_blueprint(control, url_prefix="/__replay")
     install(app)
     return app
 
 
-def _api(current: Callable[[], Session], token: str | None) -> Blueprint:
-    """Return the operations; CURRENT returns the session that the current request belongs to."""
+def current() -> Session:
+    """Return the session that the current request belongs to."""
+    return cast(Session, request.environ[SESSION_KEY])
+
+
+def _api(token: str | None) -> Blueprint:
     api = Blueprint("api", __name__)
 
     @api.before_request
@@ -145,25 +143,3 @@ def _api(current: Callable[[], Session], token: str | None) -> Blueprint:
         return play
 
     return api
-
-
-def _control(session: Session, describe: Callable[[], Mapping[str, Any]]) -> Blueprint:
-    control = Blueprint("control", __name__)
-
-    @control.get("/state")
-    def _state() -> Response:
-        return ok({**describe(), "tasks": [_told(play) for play in session.plays()]})
-
-    return control
-
-
-def _told(play: Play) -> dict[str, Any]:
-    state = play.state
-    return {
-        "task_id": play.task_id,
-        "conversation_id": play.conversation_id,
-        "status": state.status,
-        "gone": state.gone,
-        "next_idx": state.head,
-        "position_ms": round(play.position_ms),
-    }

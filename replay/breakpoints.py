@@ -39,7 +39,7 @@ class Condition:
         Of the idx it holds as soon as it is reached, even if just that event was lost in a gap.
         """
         if self.path == ("idx",) and type(self.value) is int:
-            return head <= self.value <= event["idx"]
+            return head <= self.value <= int(event["idx"])
         found = _member(event, self.path)
         if not self.given:
             return found is not None

@@ -3,6 +3,7 @@
 import hmac
 import logging
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _ONLY = "a replay has messages, tasks, conversations, models and health, and nothing at this path"
+#: Name of the blueprint of the control API.
+CONTROL = "control"
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
 
 
@@ -91,6 +94,19 @@ def json_body(operation_id: str, *, required: bool) -> dict[str, Any]:
     Raises:
         Refused: 415 for another content type, 400 for a body that does not fit (api_v1 1.11).
     """
+    return fitting_body(lambda: _validator(operation_id), required=required)
+
+
+def fitting_body(validator: Callable[[], "Validator"], *, required: bool) -> dict[str, Any]:
+    """Return the JSON object in the body of the request, which fits a schema.
+
+    Args:
+        validator: Returns the validator of the schema; asked when there is a body.
+        required: Whether there must be a body; without one the result is empty.
+
+    Raises:
+        Refused: 415 for another content type, 400 for a body that does not fit.
+    """
     raw = request.get_data(cache=False)
     if not raw and not required:
         return {}
@@ -102,7 +118,7 @@ def json_body(operation_id: str, *, required: bool) -> dict[str, Any]:
         raise Refused(400, "the body is not JSON in UTF-8") from None
     if not isinstance(body, dict):
         raise Refused(400, "the body must be a JSON object")
-    for error in _validator(operation_id).iter_errors(body):
+    for error in validator().iter_errors(body):
         place = ".".join(str(part) for part in error.absolute_path)
         if not place and error.validator == "anyOf":
             raise Refused(400, "message or images is needed, and one of them must not be empty")
@@ -153,9 +169,13 @@ def _common_headers(response: Response) -> Response:
     headers = response.headers
     headers["Cache-Control"] = "no-store"
     headers["X-Content-Type-Options"] = "nosniff"
+    if request.blueprint == CONTROL:  # not for everyone: it says itself who may read it
+        return response
     headers["Access-Control-Allow-Origin"] = "*"
     if request.method == "OPTIONS":
         headers["Access-Control-Allow-Methods"] = "GET, POST, DELETE, OPTIONS"
-        headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+        headers["Access-Control-Allow-Headers"] = (
+            "Authorization, Content-Type, X-Pollux-Faults, X-Pollux-Recording"
+        )
         headers["Access-Control-Max-Age"] = "600"
     return response

@@ -134,6 +134,23 @@ class Journal:
         with self._changed:
             return tuple(self._acks)
 
+    def since(self, position: int) -> tuple[int, list[Entry]]:
+        """Return what was added behind POSITION, and the position behind that; 0 is the first."""
+        with self._changed:
+            start = max(0, position - self._dropped)
+            return self._dropped + len(self._entries), self._entries[start:]
+
+    def acks_since(self, position: int) -> tuple[int, list[Ack]]:
+        """Return what was acknowledged behind POSITION, and the position behind that."""
+        with self._changed:
+            return len(self._acks), self._acks[position:]
+
+    @property
+    def added(self) -> int:
+        """How many entries were added, those that were dropped included."""
+        with self._changed:
+            return self._dropped + len(self._entries)
+
     @property
     def dropped(self) -> int:
         """How many entries were dropped because there were too many."""

@@ -63,6 +63,7 @@ class Play:
         conversation_id: The conversation that it belongs to.
         message: The message that started it.
         name: The name of the recording.
+        breakpoints: Where it stops.
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Play:
         conversation_id: str,
         message: dict[str, Any],
         name: str = "",
+        breakpoints: Sequence[Breakpoint] = (),
     ) -> None:
         self.name = name
         self.ring = ring
@@ -88,7 +90,7 @@ class Play:
         self._clock = clock
         self._cursor = timeline.cursor(ring)
         self._cursor.stops = self._stops
-        self._breakpoints: Sequence[Breakpoint] = ()
+        self._breakpoints = breakpoints
         self._stop: Stop | None = None
         self._polls_left = 0
         self._events_per_poll = 1

@@ -4,14 +4,19 @@ import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from pollux.replay.api import create_app
+from pollux.replay.breakpoints import parse_breakpoints
 from pollux.replay.clock import clock_maker
+from pollux.replay.control.guard import Guard
+from pollux.replay.control.routes import control_blueprint
 from pollux.replay.frames import TimeBase
 from pollux.replay.play import Play
+from pollux.replay.playlist import CHOICES, Playlist, Track
 from pollux.replay.recording import Recording
-from pollux.replay.session import Session
+from pollux.replay.session import Session, Setup
+from pollux.replay.sessions import SessionRouter, Sessions
 from pollux.serving import WsgiServer, serve_until_signal
 
 
@@ -19,18 +24,25 @@ class ReplayServer:
     """Plays recordings from this process. A context manager.
 
     Args:
-        recordings: Files; each accepted message plays the next one.
+        recordings: Files.
+        choose: Which of them a message plays: ``order`` (the next one), or ``message`` (the one
+            that its text asks for, see :meth:`pollux.replay.playlist.Playlist.by_message`).
+        loop: Whether every message plays what the one before played, once there is one.
         clock: ``wall``, ``manual`` or ``poll``.
         speed: Of the wall clock: recorded seconds per second.
         per_poll: Of the poll clock: new events per poll.
+        cap: Seconds; longer pauses in the recordings are shortened to it. None: none are.
+        breakpoints: Where tasks stop, see :mod:`pollux.replay.breakpoints`.
         ring: Events kept; None: as many as the recorded server kept.
         base: Which of a recording's clocks tells when something happens.
         token: The only token that is taken; None takes any.
         host: Address to listen on.
         port: TCP port; 0 takes a free one.
         threads: Requests answered at the same time.
+        control_anywhere: Whether other machines may use the control API.
 
     Raises:
+        BadBreakpoint: when a breakpoint cannot be understood.
         RecordingError: when a file cannot be played.
         OSError: when a file cannot be opened, or the address not be listened on.
     """
@@ -38,37 +50,60 @@ class ReplayServer:
     def __init__(
         self,
         *recordings: Path | str,
+        choose: str = "order",
+        loop: bool = False,
         clock: str = "wall",
         speed: float = 1.0,
         per_poll: int = 1,
+        cap: float | None = None,
+        breakpoints: Sequence[str] = (),
         ring: int | None = None,
         base: TimeBase = TimeBase.SERVER,
         token: str | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
-        threads: int = 16,
+        threads: int = 64,
+        control_anywhere: bool = False,
     ) -> None:
         if not recordings:
             raise ValueError("a replay needs at least one recording")
-        make_clock = clock_maker(clock, speed=speed, per_poll=per_poll)
+        if choose not in CHOICES:
+            raise ValueError(f"{choose!r} is no way to choose: there are {', '.join(CHOICES)}")
+        cap_ms = None if cap is None else round(cap * 1000)
+        setup = Setup(
+            clock_maker(clock, speed=speed, per_poll=per_poll),
+            ring=ring,
+            choose=choose,
+            loop=loop,
+            breakpoints=parse_breakpoints(breakpoints),
+        )
         with contextlib.ExitStack() as opened:
             self.recordings: Sequence[Recording] = [
                 opened.enter_context(contextlib.closing(Recording(path))) for path in recordings
             ]
-            self.session = Session(self.recordings, make_clock, ring=ring, base=base)
-            self._about: dict[str, Any] = {
-                "recordings": [recording.name for recording in self.recordings],
-                "clock": clock,
-                "speed": speed if clock == "wall" else None,
-            }
-            app = create_app(self.session, token=token, describe=lambda: self._about)
-            self.wsgi = WsgiServer(app, host=host, port=port, threads=threads)
+            tracks = [Track(recording, base, cap_ms) for recording in self.recordings]
+            self.sessions = Sessions(Playlist(tracks), setup)
+            about = {"clock": clock, "cap_ms": cap_ms}
+            guard = Guard(host, anywhere=control_anywhere)
+            app = create_app(control_blueprint(self.sessions, guard, about), token=token)
+            routed = SessionRouter(app, self.sessions)
+            self.wsgi = WsgiServer(routed, host=host, port=port, threads=threads)
             self._opened = opened.pop_all()
+
+    @property
+    def session(self) -> Session:
+        """The session of those clients that name none."""
+        return self.sessions.get("")
 
     @property
     def base_url(self) -> str:
         """``http://host:port``, without the prefix of the API."""
         return self.wsgi.base_url
+
+    @property
+    def control_url(self) -> str:
+        """Where the control API is."""
+        return f"{self.base_url}/__replay"
 
     def step(self, events: int = 1) -> None:
         """Let EVENTS more events of the live task happen.
@@ -93,6 +128,7 @@ class ReplayServer:
 
     def stop(self, timeout: float = 5.0) -> None:
         """Finish the running requests, stop, and close the recordings."""
+        self.sessions.closing.set()
         self.wsgi.stop(timeout)
         self._opened.close()
 
@@ -103,7 +139,7 @@ class ReplayServer:
             on_ready: Called once requests are being answered.
         """
         try:
-            serve_until_signal(self.wsgi, on_ready=on_ready)
+            serve_until_signal(self.wsgi, on_ready=on_ready, on_stop=self.sessions.closing.set)
         finally:
             self._opened.close()
 

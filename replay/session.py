@@ -1,17 +1,18 @@
-"""One user of the replay server: the task that is live, those that ended, the conversations."""
+"""One session of the replay server: the task that is live, those that ended, the conversations."""
 
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from pollux.replay.breakpoints import Breakpoint
 from pollux.replay.clock import Clock
 from pollux.replay.conversations import Conversation, ConversationBook
 from pollux.replay.errors import ReplayError
-from pollux.replay.frames import TimeBase
+from pollux.replay.journal import Journal
 from pollux.replay.play import Play
-from pollux.replay.recording import Recording
-from pollux.replay.timeline import Timeline
+from pollux.replay.playlist import Playlist, Track
 
 _KEPT_PLAYS = 16
 
@@ -24,35 +25,87 @@ class NoSuchConversation(ReplayError):
     """There is no conversation of that id (api_v1 2.1)."""
 
 
-class Session:
-    """What one user of the replay server has; safe for threads.
+class BadSession(ReplayError):
+    """A session cannot begin as the headers of its first request want it to."""
 
-    Each accepted message plays the next of the recordings; behind the last one the first comes
-    again.
 
-    Args:
-        recordings: At least one.
+@dataclass(frozen=True)
+class Setup:
+    """How sessions begin.
+
+    Attributes:
         make_clock: Returns the clock of a new task.
         ring: Events kept; None: as many as the recorded server kept.
-        base: Which of a recording's clocks tells when something happens.
+        choose: One of :data:`pollux.replay.playlist.CHOICES`.
+        loop: Whether the recording played last is played again for every further message.
+        breakpoints: Where tasks stop.
+    """
+
+    make_clock: Callable[[], Clock]
+    ring: int | None = None
+    choose: str = "order"
+    loop: bool = False
+    breakpoints: Sequence[Breakpoint] = ()
+
+
+class Session:
+    """What one user of the replay server has, apart from all others; safe for threads.
+
+    Args:
+        session_id: What stands in ``/s/<id>/``; empty for the session without that prefix.
+        playlist: What is played.
+        setup: How it begins.
+        only: The recording that is always played; None: as the setup says.
+
+    Attributes:
+        journal: What clients asked and were told.
+        loop: Whether the recording played last is played again for every further message.
     """
 
     def __init__(
-        self,
-        recordings: Sequence[Recording],
-        make_clock: Callable[[], Clock],
-        *,
-        ring: int | None = None,
-        base: TimeBase = TimeBase.SERVER,
+        self, session_id: str, playlist: Playlist, setup: Setup, *, only: Track | None = None
     ) -> None:
-        self._recordings = list(recordings)
-        self._timelines = [Timeline(recording, base=base) for recording in recordings]
-        self._make_clock = make_clock
-        self._ring = ring
+        self.id = session_id
+        self.playlist = playlist
+        self.journal = Journal()
+        self.loop = setup.loop
+        self._setup = setup
+        self._only = only
+        self._begun_with: tuple[str | None, ...] | None = None
+        clock = setup.make_clock()
+        self._playing, self._speed = clock.playing, clock.speed
+        self._breakpoints = setup.breakpoints
         self._lock = threading.Lock()
-        self._book = ConversationBook(self._timelines)
+        self._book = ConversationBook([track.timeline for track in playlist.tracks])
         self._plays: dict[str, Play] = {}
-        self._accepted = 0
+        self._by_order = 0
+        self._last: Track | None = None
+
+    def begin(self, *, recording: str | None) -> None:
+        """Take note of what the headers of a request ask of the session.
+
+        The first request decides; later ones may only say the same again, or nothing.
+
+        Args:
+            recording: Name of the only recording to be played.
+
+        Raises:
+            BadSession: when it cannot be so; nothing has changed then.
+        """
+        with self._lock:
+            asked = (recording,)
+            if self._begun_with is not None:
+                if any(
+                    new not in (None, old) for new, old in zip(asked, self._begun_with, strict=True)
+                ):
+                    raise BadSession(
+                        "this session has begun otherwise: use another /s/<id>/, or reset it "
+                        "(POST /__replay/reset)"
+                    )
+                return
+            only = self._track(recording) if recording is not None else self._only
+            self._only = only
+            self._begun_with = asked
 
     def send(self, request: Mapping[str, Any]) -> Play:
         """Start a task (api_v1 2.2).
@@ -70,16 +123,17 @@ class Session:
             if self.live_play() is not None:
                 raise TaskIsLive("a task is live already: cancel it, or wait until it has ended")
             conversation = conversation or self._book.create()
-            place = self._accepted % len(self._timelines)
+            track = self._choose(str(request.get("message") or ""))
             play = Play(
-                self._timelines[place],
+                track.timeline,
                 self._make_clock(),
-                ring=self._ring or self._recordings[place].ring,
+                ring=self._setup.ring or track.ring,
                 task_id=str(uuid.uuid4()),
                 conversation_id=conversation.id,
                 message=dict(request),
+                name=track.name,
+                breakpoints=self._breakpoints,
             )
-            self._accepted += 1
             self._plays[play.task_id] = play
             while len(self._plays) > _KEPT_PLAYS:
                 self._plays.pop(next(iter(self._plays))).retire()
@@ -98,6 +152,66 @@ class Session:
     def plays(self) -> list[Play]:
         """Return the tasks that can be polled, the latest first."""
         return list(reversed(list(self._plays.values())))
+
+    def current(self) -> Play | None:
+        """Return the latest task, which is the one that the control API moves, or None."""
+        return next(iter(self.plays()), None)
+
+    @property
+    def playing(self) -> bool:
+        """Whether the latest task goes on, or without one, whether the next will."""
+        play = self.current()
+        return self._playing if play is None else play.moment.playing
+
+    @property
+    def speed(self) -> float | None:
+        """Recorded seconds per second; None when time does not move the tasks."""
+        return self._speed
+
+    def tune(self, *, playing: bool | None = None, speed: float | None = None) -> None:
+        """Let the latest task and those that will come play or pause, or set their speed.
+
+        Raises:
+            ValueError: when the clock cannot go at this speed; nothing has changed then.
+        """
+        with self._lock:
+            if speed is not None:
+                self._setup.make_clock().speed = speed  # refuses what no clock can do
+                self._speed = speed
+            if playing is not None:
+                self._playing = playing
+            play = self.current()
+            if play is not None:
+                play.tune(playing=playing, speed=speed)
+
+    @property
+    def breakpoints(self) -> Sequence[Breakpoint]:
+        """Where tasks stop."""
+        return self._breakpoints
+
+    @breakpoints.setter
+    def breakpoints(self, breakpoints: Sequence[Breakpoint]) -> None:
+        with self._lock:
+            self._breakpoints = breakpoints
+            play = self.current()
+            if play is not None:
+                play.stop_at(breakpoints)
+
+    @property
+    def choose(self) -> str:
+        """How the recording of the next task is chosen."""
+        return self._setup.choose
+
+    @property
+    def only(self) -> str | None:
+        """The name of the recording that is always played, or None."""
+        return None if self._only is None else self._only.name
+
+    def retire(self) -> None:
+        """Let go of what only polls need: nobody can reach this session any more."""
+        with self._lock:
+            for play in self._plays.values():
+                play.retire()
 
     def create_conversation(self) -> Conversation:
         """Begin a conversation (api_v1 2.1)."""
@@ -133,7 +247,7 @@ class Session:
 
     def models(self) -> list[Any] | None:
         """Return what the recorded servers list as models, or None when nobody recorded it."""
-        known = (timeline.header.models for timeline in self._timelines)
+        known = (track.timeline.header.models for track in self.playlist.tracks)
         return next((models for models in known if models is not None), None)
 
     def _find(self, conversation_id: str) -> Conversation:
@@ -141,3 +255,29 @@ class Session:
         if conversation is None:
             raise NoSuchConversation("there is no such conversation")
         return conversation
+
+    def _make_clock(self) -> Clock:
+        clock = self._setup.make_clock()
+        clock.playing = self._playing
+        if self._speed is not None:
+            clock.speed = self._speed
+        return clock
+
+    def _choose(self, message: str) -> Track:
+        chosen = self._only
+        if chosen is None and self.loop:
+            chosen = self._last
+        if chosen is None and self.choose == "message":
+            chosen = self.playlist.by_message(message)
+        if chosen is None:
+            chosen = self.playlist.tracks[self._by_order % len(self.playlist.tracks)]
+            self._by_order += 1
+        self._last = chosen
+        return chosen
+
+    def _track(self, name: str) -> Track:
+        track = self.playlist.find(name)
+        if track is None:
+            known = ", ".join(self.playlist.names())
+            raise BadSession(f"there is no recording {name!r} here: there are {known}")
+        return track
