@@ -47,14 +47,14 @@ def one_task_gives_its_place_away_during_the_cancel(patch: Patch) -> None:
             original(self)
             return
         mine.active = None
-        time.sleep(8 * _MOMENT)
+        time.sleep(30 * _MOMENT)
         if mine.active is None:
             mine.active = self
         original(self)
 
     @patch.wrap(Agent, "_end_cancelled")
     def end(original: Any, self: Agent) -> None:
-        time.sleep(20 * _MOMENT)  # which is no fault
+        time.sleep(40 * _MOMENT)  # which is no fault
         original(self)
 
 

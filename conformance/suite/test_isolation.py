@@ -227,13 +227,14 @@ def _judge_named(stage: Stage, judge: Judge, named: _Named) -> None:
     )
     _refused(judge, f"{rule}-READ", read, f"reading a {named.kind}", control, 404)
     field = f"{named.kind}_name"
-    sent, unknown = (
-        other.api.send_message(stage.short_message(), **{field: asked})
-        for asked in (name, stage.name())
-    )
-    for exchange in (sent, unknown):
+
+    def send(asked: str) -> Exchange:
+        exchange = other.api.send_message(stage.short_message(), **{field: asked})
         if exchange.status == 202:
             other.task_of(exchange).clear()
+        return exchange
+
+    sent, unknown = send(name), send(stage.name())
     judge.that(
         f"{rule}-USE",
         sent.status == unknown.status,
