@@ -4,6 +4,7 @@ import errno
 import json
 import sys
 import threading
+import webbrowser
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ import click
 from pollux.replay.clock import CLOCKS
 from pollux.replay.errors import RecordingCutOff, ReplayError
 from pollux.replay.frames import TimeBase
+from pollux.replay.playlist import CHOICES
 
 if TYPE_CHECKING:
     from pollux.replay.recorder import RecordingResult
@@ -173,7 +175,8 @@ def record(
     type=click.Choice(CLOCKS),
     default="wall",
     show_default=True,
-    help="What moves a task on: time, your hand (lines on standard input), or the client's polls.",
+    help="What moves a task on: time, your hand (lines on standard input, the control API), or "
+    "the client's polls.",
 )
 @click.option(
     "--per-poll",
@@ -194,7 +197,35 @@ def record(
     type=click.IntRange(min=1),
     help="Events kept for late polls; by default as many as the recorded server kept.",
 )
+@click.option(
+    "--cap",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Shorten longer pauses in the recordings to SECONDS.",
+)
+@click.option(
+    "--choose",
+    type=click.Choice(CHOICES),
+    default=CHOICES[0],
+    show_default=True,
+    help="Which FILE a message plays: the next one, or the one that its text asks for.",
+)
+@click.option("--loop", is_flag=True, help="Play the first FILE chosen for every message.")
+@click.option(
+    "--break",
+    "breakpoints",
+    multiple=True,
+    metavar="CONDITION",
+    help="Stand still behind an event: idx=300, type=tool_start, data.name=write_file; may be "
+    "repeated.",
+)
 @click.option("--token", help="Take this bearer token only; by default any.")
+@click.option("--view", is_flag=True, help="Open the viewer in the browser.")
+@click.option(
+    "--control-anywhere",
+    is_flag=True,
+    help="Let other machines use the control API and the viewer.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON once it is ready.")
 def replay(
     files: tuple[Path, ...],
@@ -205,14 +236,23 @@ def replay(
     per_poll: int,
     timing: str,
     ring: int | None,
+    cap: float | None,
+    choose: str,
+    loop: bool,
+    breakpoints: tuple[str, ...],
     token: str | None,
+    view: bool,
+    control_anywhere: bool,
     as_json: bool,
 ) -> None:
     """Play recordings to clients of API v1, without a model or a key.
 
     Point the client at this server instead of the real one. Every message it sends starts a
-    task that plays the next FILE from its beginning, as the recorded server told it: polls at
-    any offset, the buffer of the last events, status, cancel, conversations.
+    task that plays a FILE from its beginning, as the recorded server told it: polls at any
+    offset, the buffer of the last events, status, cancel, conversations.
+
+    Each path may begin with /s/ID: whoever uses another ID shares nothing with the others. An ID
+    that is the name of a FILE plays just that. docs/replay.md tells it with examples.
 
     A recording without an end (cut off, or still being written) leaves its task running until
     it is cancelled; one that is still being written is followed.
@@ -228,6 +268,11 @@ def replay(
             speed=speed,
             per_poll=per_poll,
             ring=ring,
+            cap=cap,
+            choose=choose,
+            loop=loop,
+            breakpoints=breakpoints,
+            control_anywhere=control_anywhere,
             base=TimeBase(timing),
             token=token,
             host=host,
@@ -250,6 +295,8 @@ def replay(
         click.echo(_ready_json(server) if as_json else _ready_text(server, clock, speed, token))
         if clock == "manual":
             threading.Thread(target=_obey_standard_input, args=(server,), daemon=True).start()
+        if view:
+            webbrowser.open(server.view_url)
 
     server.serve(ready)
 
@@ -290,6 +337,8 @@ def _about(recording: "Recording") -> dict[str, Any]:
 def _ready_json(server: "ReplayServer") -> str:
     about = {
         "base_url": server.base_url,
+        "control_url": server.control_url,
+        "view_url": server.view_url,
         "recordings": [_about(recording) for recording in server.recordings],
     }
     return json.dumps(about, ensure_ascii=False)
@@ -306,4 +355,5 @@ def _ready_text(server: "ReplayServer", clock: str, speed: float, token: str | N
         "-H 'Content-Type: application/json' "
         f"""-d '{{"message":"hello"}}' {server.base_url}/api/v1/messages"""
     )
-    return "\n".join([*lines, "Start a task with:", f"  {curl}"])
+    watch = f"Watch and control it: {server.view_url} (control API: {server.control_url})"
+    return "\n".join([*lines, "Start a task with:", f"  {curl}", watch])

@@ -105,6 +105,11 @@ class ReplayServer:
         """Where the control API is."""
         return f"{self.base_url}/__replay"
 
+    @property
+    def view_url(self) -> str:
+        """Where the viewer is."""
+        return f"{self.control_url}/view"
+
     def step(self, events: int = 1) -> None:
         """Let EVENTS more events of the live task happen.
 
