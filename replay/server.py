@@ -85,8 +85,8 @@ class ReplayServer:
             self.sessions = Sessions(Playlist(tracks), setup)
             about = {"clock": clock, "cap_ms": cap_ms}
             guard = Guard(host, anywhere=control_anywhere)
-            app = create_app(control_blueprint(self.sessions, guard, about), token=token)
-            routed = SessionRouter(app, self.sessions)
+            self.app = create_app(control_blueprint(self.sessions, guard, about), token=token)
+            routed = SessionRouter(self.app, self.sessions)
             self.wsgi = WsgiServer(routed, host=host, port=port, threads=threads)
             self._opened = opened.pop_all()
 

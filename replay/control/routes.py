@@ -161,7 +161,8 @@ def control_blueprint(sessions: Sessions, guard: Guard, about: Mapping[str, Any]
 
     @control.post("/step", endpoint="step")
     def _step() -> Response:
-        body, task = _body("step", required=False), _task()
+        body = _body("step", required=False)
+        task = _task()
         if "polls" in body:
             task.grant_polls(body["polls"], body.get("per_poll", 1))
         elif "ms" in body:
@@ -174,7 +175,8 @@ def control_blueprint(sessions: Sessions, guard: Guard, about: Mapping[str, Any]
 
     @control.post("/seek", endpoint="seek")
     def _seek() -> Response:
-        _task().move(_target(_body("seek")))
+        body = _body("seek")
+        _task().move(_target(body))
         return state()
 
     @control.post("/reset", endpoint="reset")
