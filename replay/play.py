@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pollux.replay.breakpoints import Breakpoint
@@ -95,6 +95,7 @@ class Play:
         self._polls_left = 0
         self._events_per_poll = 1
         self._end: list[dict[str, Any]] = []
+        self._vanished = False
         self._lock = threading.Lock()
         clock.anchor(0.0)
 
@@ -105,7 +106,7 @@ class Play:
             self._drive(polled=False)
             cursor, clock = self._cursor, self._clock
             return Moment(
-                cursor.state,
+                self._state(),
                 cursor.window_start,
                 cursor.position_ms,
                 clock.playing,
@@ -138,7 +139,7 @@ class Play:
         """
         with self._lock:
             self._drive(polled=True)
-            cursor, state = self._cursor, self._cursor.state
+            cursor, state = self._cursor, self._state()
             if state.gone:
                 return None
             events = b",".join(cursor.events_from(offset))
@@ -160,7 +161,7 @@ class Play:
         """End the task as a server does that is asked to (api_v1 2.3); a finished one stays."""
         with self._lock:
             self._drive(polled=False)
-            cursor, state = self._cursor, self._cursor.state
+            cursor, state = self._cursor, self._state()
             if state.terminal or state.gone:
                 return
             now = round(self.created_at + cursor.position_ms / 1000, 3)
@@ -216,6 +217,12 @@ class Play:
             self._drive(polled=False)
             self._breakpoints = breakpoints
 
+    def vanish(self) -> None:
+        """Be unknown from now on, as on a server that was restarted (api_v1 2.3.10)."""
+        with self._lock:
+            self._drive(polled=False)
+            self._vanished = True
+
     def retire(self) -> None:
         """Let go of what only polls need: nobody can poll this task any more."""
         with self._lock:
@@ -226,6 +233,10 @@ class Play:
         head = self.state.head - len(self._end)
         yield from self._timeline.events(head)
         yield from self._end
+
+    def _state(self) -> TaskState:
+        state = self._cursor.state
+        return replace(state, gone=True) if self._vanished else state
 
     def _drive(self, *, polled: bool) -> None:
         """Let happen what has happened meanwhile; the lock is held."""

@@ -1,0 +1,1 @@
+"""Everything that can go wrong, one effect in each module."""
