@@ -125,9 +125,7 @@ class FrameReader:
         cap_ms: A longer pause between two frames is shortened to so many ms; None: none is.
     """
 
-    def __init__(
-        self, source: RecordSource, base: TimeBase, *, cap_ms: int | None = None
-    ) -> None:
+    def __init__(self, source: RecordSource, base: TimeBase, *, cap_ms: int | None = None) -> None:
         self._source = source
         self._base = base
         self._cap_ms = cap_ms
