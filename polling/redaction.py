@@ -3,7 +3,7 @@
 import base64
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import quote
 
 REDACTED = "<redacted>"
@@ -43,6 +43,12 @@ class Redactor:
     def placeholders(self) -> frozenset[str]:
         """The placeholders that may stand in redacted text."""
         return frozenset(self._placeholders.values())
+
+    def matches(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """Yield where known secrets stand in TEXT: begin, end, and the placeholder of each."""
+        if self._pattern is not None:
+            for match in self._pattern.finditer(text):
+                yield match.start(), match.end(), self._placeholders[match.group()]
 
     def text(self, text: str) -> str:
         """Return TEXT with every known secret replaced."""

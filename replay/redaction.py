@@ -1,6 +1,7 @@
 """Keeps secrets out of recordings: they are replaced before the first write."""
 
 import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 from pollux.polling.redaction import Redactor
@@ -30,10 +31,20 @@ class Secrets:
             known.setdefault(value, f"<redacted-{place}>")
         self._redactor = Redactor(known)
 
+    def matches(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """Yield begin, end and placeholder of what is replaced in TEXT; some may overlap."""
+        yield from self._redactor.matches(text)
+        for match in _AUTHORIZATION.finditer(text):
+            yield match.end(1), match.end(), AUTHORIZATION_PLACEHOLDER
+
     def text(self, text: str) -> str:
         """Return TEXT without secrets."""
         text = self._redactor.text(text)
         return _AUTHORIZATION.sub(rf"\1{AUTHORIZATION_PLACEHOLDER}", text)
+
+    def name(self, name: str) -> str:
+        """Return the NAME of a member without secrets."""
+        return self.text(name)
 
     def value(self, value: Any) -> Any:
         """Return the JSON value VALUE without secrets, in members' names too."""
@@ -42,7 +53,7 @@ class Secrets:
         if isinstance(value, list):
             return [self.value(item) for item in value]
         if isinstance(value, dict):
-            return {self.text(name): self._member(name, item) for name, item in value.items()}
+            return {self.name(name): self._member(name, item) for name, item in value.items()}
         return value
 
     def _member(self, name: str, item: Any) -> Any:
