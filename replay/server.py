@@ -11,6 +11,8 @@ from pollux.replay.breakpoints import parse_breakpoints
 from pollux.replay.clock import clock_maker
 from pollux.replay.control.guard import Guard
 from pollux.replay.control.routes import control_blueprint
+from pollux.replay.faults import RuleSet
+from pollux.replay.faults.middleware import FaultMiddleware
 from pollux.replay.frames import TimeBase
 from pollux.replay.play import Play
 from pollux.replay.playlist import CHOICES, Playlist, Track
@@ -33,6 +35,7 @@ class ReplayServer:
         per_poll: Of the poll clock: new events per poll.
         cap: Seconds; longer pauses in the recordings are shortened to it. None: none are.
         breakpoints: Where tasks stop, see :mod:`pollux.replay.breakpoints`.
+        faults: What goes wrong, see :func:`pollux.replay.faults.parse_rules`.
         ring: Events kept; None: as many as the recorded server kept.
         base: Which of a recording's clocks tells when something happens.
         token: The only token that is taken; None takes any.
@@ -57,6 +60,7 @@ class ReplayServer:
         per_poll: int = 1,
         cap: float | None = None,
         breakpoints: Sequence[str] = (),
+        faults: RuleSet | None = None,
         ring: int | None = None,
         base: TimeBase = TimeBase.SERVER,
         token: str | None = None,
@@ -76,6 +80,7 @@ class ReplayServer:
             choose=choose,
             loop=loop,
             breakpoints=parse_breakpoints(breakpoints),
+            faults=faults or RuleSet(),
         )
         with contextlib.ExitStack() as opened:
             self.recordings: Sequence[Recording] = [
@@ -86,8 +91,10 @@ class ReplayServer:
             about = {"clock": clock, "cap_ms": cap_ms}
             guard = Guard(host, anywhere=control_anywhere)
             self.app = create_app(control_blueprint(self.sessions, guard, about), token=token)
-            routed = SessionRouter(self.app, self.sessions)
-            self.wsgi = WsgiServer(routed, host=host, port=port, threads=threads)
+            routed = SessionRouter(FaultMiddleware(self.app), self.sessions)
+            self.wsgi = WsgiServer(
+                routed, host=host, port=port, threads=threads, detect_disconnect=True
+            )
             self._opened = opened.pop_all()
 
     @property

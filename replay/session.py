@@ -3,13 +3,14 @@
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pollux.replay.breakpoints import Breakpoint
 from pollux.replay.clock import Clock
 from pollux.replay.conversations import Conversation, ConversationBook
 from pollux.replay.errors import ReplayError
+from pollux.replay.faults.rules import RuleSet
 from pollux.replay.journal import Journal
 from pollux.replay.play import Play
 from pollux.replay.playlist import Playlist, Track
@@ -39,6 +40,7 @@ class Setup:
         choose: One of :data:`pollux.replay.playlist.CHOICES`.
         loop: Whether the recording played last is played again for every further message.
         breakpoints: Where tasks stop.
+        faults: What goes wrong. Every session counts for itself.
     """
 
     make_clock: Callable[[], Clock]
@@ -46,6 +48,7 @@ class Setup:
     choose: str = "order"
     loop: bool = False
     breakpoints: Sequence[Breakpoint] = ()
+    faults: RuleSet = field(default_factory=RuleSet)
 
 
 class Session:
@@ -59,6 +62,7 @@ class Session:
 
     Attributes:
         journal: What clients asked and were told.
+        faults: What goes wrong; may be replaced at any time.
         loop: Whether the recording played last is played again for every further message.
     """
 
@@ -68,6 +72,7 @@ class Session:
         self.id = session_id
         self.playlist = playlist
         self.journal = Journal()
+        self.faults = setup.faults.fresh()
         self.loop = setup.loop
         self._setup = setup
         self._only = only

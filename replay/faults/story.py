@@ -95,6 +95,18 @@ class Story:
     _places: list[int] = field(default_factory=list)
     _added: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def changed(self) -> bool:
+        """Whether an answer may tell something else than the recording."""
+        return bool(
+            self.floor
+            or self.lost
+            or self.holds
+            or self.late_polls
+            or self.ended is not None
+            or self._added
+        )
+
     def add(self, event: Mapping[str, Any], most: int) -> None:
         """Add an event in front of the first one that nobody was told yet.
 
