@@ -13,6 +13,7 @@ import click
 
 from pollux.replay.clock import CLOCKS
 from pollux.replay.errors import RecordingCutOff, ReplayError
+from pollux.replay.fault_options import fault_options, rules_of, say_what_fired
 from pollux.replay.frames import TimeBase
 from pollux.replay.playlist import CHOICES
 
@@ -219,6 +220,7 @@ def record(
     help="Stand still behind an event: idx=300, type=tool_start, data.name=write_file; may be "
     "repeated.",
 )
+@fault_options
 @click.option("--token", help="Take this bearer token only; by default any.")
 @click.option("--view", is_flag=True, help="Open the viewer in the browser.")
 @click.option(
@@ -240,6 +242,9 @@ def replay(
     choose: str,
     loop: bool,
     breakpoints: tuple[str, ...],
+    fault_files: tuple[Path, ...],
+    fault_rules: tuple[str, ...],
+    fault_seed: int,
     token: str | None,
     view: bool,
     control_anywhere: bool,
@@ -272,6 +277,7 @@ def replay(
             choose=choose,
             loop=loop,
             breakpoints=breakpoints,
+            faults=rules_of(fault_files, fault_rules, fault_seed),
             control_anywhere=control_anywhere,
             base=TimeBase(timing),
             token=token,
@@ -299,6 +305,7 @@ def replay(
             webbrowser.open(server.view_url)
 
     server.serve(ready)
+    say_what_fired(server.sessions.all(), as_json=as_json)
 
 
 def _obey_standard_input(server: "ReplayServer") -> None:

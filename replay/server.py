@@ -11,7 +11,7 @@ from pollux.replay.breakpoints import parse_breakpoints
 from pollux.replay.clock import clock_maker
 from pollux.replay.control.guard import Guard
 from pollux.replay.control.routes import control_blueprint
-from pollux.replay.faults import RuleSet
+from pollux.replay.faults import RuleSet, parse_rules
 from pollux.replay.faults.middleware import FaultMiddleware
 from pollux.replay.frames import TimeBase
 from pollux.replay.play import Play
@@ -35,7 +35,7 @@ class ReplayServer:
         per_poll: Of the poll clock: new events per poll.
         cap: Seconds; longer pauses in the recordings are shortened to it. None: none are.
         breakpoints: Where tasks stop, see :mod:`pollux.replay.breakpoints`.
-        faults: What goes wrong, see :func:`pollux.replay.faults.parse_rules`.
+        faults: What goes wrong: rules, or their text as :func:`parse_rules` reads it.
         ring: Events kept; None: as many as the recorded server kept.
         base: Which of a recording's clocks tells when something happens.
         token: The only token that is taken; None takes any.
@@ -46,6 +46,7 @@ class ReplayServer:
 
     Raises:
         BadBreakpoint: when a breakpoint cannot be understood.
+        FaultSyntaxError: when a fault rule cannot be understood.
         RecordingError: when a file cannot be played.
         OSError: when a file cannot be opened, or the address not be listened on.
     """
@@ -60,7 +61,7 @@ class ReplayServer:
         per_poll: int = 1,
         cap: float | None = None,
         breakpoints: Sequence[str] = (),
-        faults: RuleSet | None = None,
+        faults: RuleSet | str = "",
         ring: int | None = None,
         base: TimeBase = TimeBase.SERVER,
         token: str | None = None,
@@ -80,7 +81,7 @@ class ReplayServer:
             choose=choose,
             loop=loop,
             breakpoints=parse_breakpoints(breakpoints),
-            faults=faults or RuleSet(),
+            faults=parse_rules(faults) if isinstance(faults, str) else faults,
         )
         with contextlib.ExitStack() as opened:
             self.recordings: Sequence[Recording] = [
