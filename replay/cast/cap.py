@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from pollux.replay.cast.entries import Entry
+from pollux.replay.cast.entries import TS_DIGITS, Entry
+from pollux.replay.format import Code
 
 
 def cap(
@@ -21,28 +22,25 @@ def cap(
     most_ms = round(seconds * 1000)
     taken = 0.0  # seconds, from everything that follows
     untold_ms = 0  # from arrival alone, before events without a ts
-    last_ts = created_at
-    last_new_ts = created_at or 0.0
+    last_ts, last_moved = created_at, created_at or 0.0
     last_ms = busy_ms = 0  # arrival, as it is written: of the last record, of the last event
     for entry in entries:
         ts = entry.ts
         if ts is not None:
             if last_ts is not None and ts - last_ts > seconds:
                 taken += ts - last_ts - seconds
-            in_order = last_ts is None or ts >= last_ts
-            last_ts = max(last_ts or 0.0, ts)
+            moved = round(ts - taken, TS_DIGITS) if taken else ts
+            if last_ts is None or ts >= last_ts:
+                moved = last_moved = max(moved, last_moved)  # rounding must not change the order
+                last_ts = ts
+            if moved != ts:
+                entry = entry.with_member("ts", moved)
         at_ms = entry.at_ms - round(taken * 1000) - untold_ms
         if ts is None and at_ms > busy_ms + most_ms:
-            if entry.code == "e":
+            if entry.code == Code.EVENT:
                 untold_ms += at_ms - busy_ms - most_ms
             at_ms = busy_ms + most_ms
         last_ms = max(last_ms, at_ms)
-        if entry.code in ("e", "s"):
+        if entry.code in (Code.EVENT, Code.STATUS):
             busy_ms = last_ms
-        if ts is not None:
-            new_ts = round(ts - taken, 6) if taken else ts
-            if in_order:  # rounding must not change that
-                new_ts = last_new_ts = max(new_ts, last_new_ts)
-            if new_ts != ts:
-                entry = entry.with_member("ts", new_ts)
         yield entry._replace(at_ms=last_ms)

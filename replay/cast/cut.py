@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pollux.replay.cast.entries import Entry
+from pollux.replay.cast.entries import TS_DIGITS, Entry
 from pollux.replay.cast.errors import CastError
 from pollux.replay.cast.place import By, Finder, Place, label_of
 from pollux.replay.cast.renumber import Renumber
@@ -149,7 +149,7 @@ class _Cutter:
         if self._part.by is By.ARRIVAL:
             self._start_ms = round(seconds * 1000)
         elif self._time.origin is not None:
-            self._epoch = max(self._epoch or 0.0, round(self._time.origin + seconds, 6))
+            self._epoch = max(self._epoch or 0.0, round(self._time.origin + seconds, TS_DIGITS))
 
     def _moved_header(self) -> Header:
         header = self._source.header

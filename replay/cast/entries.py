@@ -1,8 +1,11 @@
 """An entry: a record with its absolute time of arrival, on its way from one file to another."""
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pollux.replay.format import number
+
+#: Digits behind the point of a time that was computed: more have no place in epoch seconds.
+TS_DIGITS: Final = 7
 
 
 class Entry(NamedTuple):

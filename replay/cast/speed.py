@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from pollux.replay.cast.entries import Entry
+from pollux.replay.cast.entries import TS_DIGITS, Entry
 
 
 def speed(
@@ -23,6 +23,8 @@ def speed(
         ts = entry.ts
         if ts is not None:
             origin = ts if origin is None else origin
-            moved = round(origin + (ts - origin) / factor, 6)
-            entry = entry.with_member("ts", max(moved, min(ts, origin), 0.0))
+            moved = round(origin + (ts - origin) / factor, TS_DIGITS)
+            moved = max(moved, min(ts, origin), 0.0)
+            if moved != ts:
+                entry = entry.with_member("ts", moved)
         yield entry._replace(at_ms=round(entry.at_ms / factor))

@@ -5,7 +5,7 @@ from itertools import chain, islice
 from typing import Any
 
 from pollux.replay.cast.cut import CUT
-from pollux.replay.cast.entries import Entry
+from pollux.replay.cast.entries import TS_DIGITS, Entry
 from pollux.replay.cast.renumber import Renumber
 from pollux.replay.cast.sink import Sink
 from pollux.replay.cast.source import Source
@@ -56,8 +56,8 @@ class _Joined:
         self._at_ms = self._by_ms = 0
         self._ts = header.created_at or 0.0
         self._by_seconds = 0.0
-        # The idx behind the last event of the part at hand, as its own file counts.
-        self._end = 0
+        # The idx that comes next, and the one behind the part at hand, as its own file counts.
+        self._head = self._end = 0
 
     def add(self, source: Source, *, first: bool, last: bool) -> None:
         entries = source.entries()
@@ -90,29 +90,29 @@ class _Joined:
             self._by_seconds = 0.0 if zero is None else self._ts + self._pause - zero
             self._by_ms = self._at_ms + pause_ms
             if begin or self._open.anything:
-                head = self._sink.observed.head
-                gap = {"from": head, "to": head + 1, "reason": CUT}
+                gap = {"from": self._head, "to": self._head + 1, "reason": CUT}
                 self._sink.add(Entry(self._at_ms, Code.GAP, gap))
+                self._head += 1
                 self._open = _Open()
-                begin -= 1
-        self._numbers = Renumber(self._sink.observed.head - begin)
+        self._numbers = Renumber(self._head - begin)
 
     def _add(self, entry: Entry, not_before: float, *, first: bool, last: bool) -> None:
-        idx = entry.idx
-        if idx is not None:
-            self._end = max(self._end, idx + 1)
+        idx, ts = entry.idx, entry.ts
+        self._end = max(self._end, _behind(entry))
+        self._at_ms = max(self._at_ms, entry.at_ms + self._by_ms)
+        if ts is not None:
+            moved = ts
+            if self._by_seconds:
+                moved = max(not_before, round(ts + self._by_seconds, TS_DIGITS))
+            self._ts = max(self._ts, moved)
+            if moved != ts:
+                entry = entry.with_member("ts", moved)
         if not self._keeps(entry, first=first, last=last):
             if idx is not None:
                 self._numbers = Renumber(self._numbers.by - 1)
             return
         entry = self._numbers.entry(self._with_ids(entry))
-        ts = entry.ts
-        if ts is not None:
-            moved = max(not_before, round(ts + self._by_seconds, 6)) if self._by_seconds else ts
-            if moved != ts:
-                entry = entry.with_member("ts", moved)
-            self._ts = max(self._ts, moved)
-        self._at_ms = max(self._at_ms, entry.at_ms + self._by_ms)
+        self._head = max(self._head, _behind(entry))
         if entry.code == Code.EVENT:
             self._open.take(entry.payload)
         self._sink.add(entry._replace(at_ms=self._at_ms))
@@ -137,7 +137,7 @@ class _Joined:
         if entry.idx is None or not isinstance(data, dict):
             return True
         if kind == "ai_message_start":
-            return first or not self._sink.observed.head
+            return first or not self._head
         if not last and kind in ("task_complete", "task_stopped"):
             for name in _TOTALS:
                 self._totals[name] += index(data.get(name)) or 0
@@ -222,14 +222,17 @@ class _ToolIds:
 
 
 def _first_idx(ahead: list[Entry]) -> int:
-    """Return the idx of the first event; 0 while none has come."""
-    return next((entry.idx for entry in ahead if entry.idx is not None), 0) or next(
-        (_to(entry) for entry in ahead if _was_cut([entry])), 0
-    )
+    """Return where a recording begins: behind what was cut off, or with its first event."""
+    cut_off = (_behind(entry) for entry in ahead if _was_cut([entry]))
+    events = (entry.idx for entry in ahead if entry.idx is not None)
+    return next(cut_off, None) or next(events, 0)
 
 
-def _to(gap: Entry) -> int:
-    return index(gap.payload.get("to")) or 0
+def _behind(entry: Entry) -> int:
+    """Return the idx behind an event or a gap; 0 for other records."""
+    if entry.code == Code.GAP and isinstance(entry.payload, dict):
+        return index(entry.payload.get("to")) or 0
+    return 0 if entry.idx is None else entry.idx + 1
 
 
 def _was_cut(ahead: list[Entry]) -> bool:
