@@ -34,6 +34,7 @@ class Entry:
         window_start: That of the answer, or None.
         faults: The fault rules that fired, by their names, in order.
         retry_after: The ``Retry-After`` of the answer in seconds, or None.
+        position_ms: Where the task stood in its recording, in ms; None when it is not about one.
         intact: Whether the answer reached the network as API v1 wants it: whole, and not
             changed by a fault in what it says.
     """
@@ -57,6 +58,7 @@ class Entry:
     window_start: int | None = None
     faults: tuple[str, ...] = ()
     retry_after: float | None = None
+    position_ms: float | None = None
     intact: bool = True
 
     def as_dict(self) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from pollux.replay.format import Code, Header
+from pollux.replay.format import Code, Header, loads
 from pollux.replay.frames import Frame, FrameReader, RecordSource, Scan, TaskState, TimeBase
 from pollux.replay.recording import Placed
 
@@ -94,7 +94,8 @@ class Overview:
         self._found.events += len(frame.events)
         if before // self._stride == self._found.events // self._stride:
             return
-        samples.append({"at_ms": frame.at_ms, "idx": last})
+        kind = str(loads(frame.events[-1][1]).get("type"))
+        samples.append({"at_ms": frame.at_ms, "idx": last, "type": kind})
         if len(samples) > _MOST_SAMPLES:
             del samples[1::2]
             self._stride *= 2

@@ -38,6 +38,7 @@ class Moment:
         speed: Recorded seconds per second; None when time does not move it.
         polls_left: Polls that still bring events, granted by :meth:`Play.grant_polls`.
         stop: The breakpoint that it stopped at, until it is moved on.
+        own_end: The events that end it because it was cancelled, in place of the recorded ones.
     """
 
     state: TaskState
@@ -47,6 +48,7 @@ class Moment:
     speed: float | None
     polls_left: int
     stop: Stop | None
+    own_end: Sequence[dict[str, Any]]
 
 
 class Play:
@@ -113,6 +115,7 @@ class Play:
                 clock.speed,
                 self._polls_left,
                 self._stop,
+                tuple(self._end),
             )
 
     @property

@@ -10,7 +10,7 @@ from pollux.replay.breakpoints import Breakpoint
 from pollux.replay.clock import Clock
 from pollux.replay.conversations import Conversation, ConversationBook
 from pollux.replay.errors import ReplayError
-from pollux.replay.faults.rules import RuleSet
+from pollux.replay.faults import FaultSyntaxError, RuleSet, parse_rules
 from pollux.replay.journal import Journal
 from pollux.replay.play import Play
 from pollux.replay.playlist import Playlist, Track
@@ -86,29 +86,34 @@ class Session:
         self._by_order = 0
         self._last: Track | None = None
 
-    def begin(self, *, recording: str | None) -> None:
+    def begin(self, *, recording: str | None = None, faults: str | None = None) -> None:
         """Take note of what the headers of a request ask of the session.
 
         The first request decides; later ones may only say the same again, or nothing.
 
         Args:
             recording: Name of the only recording to be played.
+            faults: The fault rules, in place of those that every session begins with.
 
         Raises:
             BadSession: when it cannot be so; nothing has changed then.
         """
+        asked = (recording, faults)
         with self._lock:
-            asked = (recording,)
             if self._begun_with is not None:
-                if any(
-                    new not in (None, old) for new, old in zip(asked, self._begun_with, strict=True)
-                ):
+                pairs = zip(asked, self._begun_with, strict=True)
+                if any(new not in (None, old) for new, old in pairs):
                     raise BadSession(
                         "this session has begun otherwise: use another /s/<id>/, or reset it "
                         "(POST /__replay/reset)"
                     )
                 return
-            only = self._track(recording) if recording is not None else self._only
+            only = self._only if recording is None else self._track(recording)
+            if faults is not None:
+                try:
+                    self.faults = parse_rules(faults, seed=self.faults.seed)
+                except FaultSyntaxError as error:
+                    raise BadSession(str(error)) from None
             self._only = only
             self._begun_with = asked
 

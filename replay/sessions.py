@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 #: Where the session of a request stands in its WSGI environment.
 SESSION_KEY = "pollux.session"
 RECORDING_HEADER = "X-Pollux-Recording"
+FAULTS_HEADER = "X-Pollux-Faults"
 _MOST_SESSIONS = 256
 _PREFIX = re.compile(r"/s/([^/]*)(/.*)?", re.DOTALL)
 _ID = re.compile(r"[\w.~-]{1,100}")
@@ -105,7 +106,10 @@ class SessionRouter:
         environ[SESSION_KEY] = session
         if _opens(environ):
             try:
-                session.begin(recording=_header(environ, RECORDING_HEADER))
+                session.begin(
+                    recording=_header(environ, RECORDING_HEADER),
+                    faults=_header(environ, FAULTS_HEADER),
+                )
             except BadSession as error:
                 return _refused(400, str(error))(environ, start_response)
         return self._app(environ, start_response)

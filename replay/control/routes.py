@@ -8,12 +8,14 @@ from typing import Any, cast
 
 from flask import Blueprint, Response, request
 
+from pollux.replay import viewer
 from pollux.replay.breakpoints import BadBreakpoint, parse_breakpoints
 from pollux.replay.control import told
 from pollux.replay.control.document import body_validator, openapi_text
 from pollux.replay.control.guard import Guard
 from pollux.replay.control.stream import Stream
 from pollux.replay.control.waiting import Wish, wait
+from pollux.replay.faults import FaultSyntaxError, RuleSet, parse_rules
 from pollux.replay.http import CONTROL, Refused, fitting_body, number_from_query, ok
 from pollux.replay.journal import Ack
 from pollux.replay.play import Play
@@ -201,11 +203,47 @@ def control_blueprint(sessions: Sessions, guard: Guard, about: Mapping[str, Any]
         _session().breakpoints = ()
         return _told_breakpoints()
 
+    @control.get("/faults", endpoint="getFaults")
+    def _get_faults() -> Response:
+        return _told_faults()
+
+    @control.put("/faults", endpoint="setFaults")
+    def _set_faults() -> Response:
+        body = _body("setFaults")
+        try:
+            rules = parse_rules(body["faults"], seed=body.get("seed", _session().faults.seed))
+        except FaultSyntaxError as error:
+            raise Refused(400, str(error)) from None
+        _session().faults = rules
+        return _told_faults()
+
+    @control.delete("/faults", endpoint="clearFaults")
+    def _clear_faults() -> Response:
+        _session().faults = RuleSet()
+        return _told_faults()
+
     @control.get("/openapi.yaml", endpoint="getOpenapi")
     def _openapi() -> Response:
         return Response(openapi_text(), content_type="application/yaml; charset=utf-8")
 
+    @control.get("/view", endpoint="getView")
+    def _view() -> Response:
+        return _viewer_file("view.html")
+
+    @control.get("/view/<path:file>", endpoint="getViewFile")
+    def _view_file(file: str) -> Response:
+        return _viewer_file(file)
+
     return control
+
+
+def _viewer_file(name: str) -> Response:
+    if name not in viewer.FILES:
+        raise Refused(404, "the viewer has no such file")
+    answer = Response(viewer.content(name), content_type=viewer.FILES[name])
+    answer.headers["Content-Security-Policy"] = viewer.CONTENT_SECURITY_POLICY
+    answer.headers["Referrer-Policy"] = "no-referrer"
+    return answer
 
 
 def _session() -> Session:
@@ -283,6 +321,11 @@ def _seconds(name: str, default: float) -> float:
 
 def _told_breakpoints() -> Response:
     return ok({"breakpoints": [breakpoint.text for breakpoint in _session().breakpoints]})
+
+
+def _told_faults() -> Response:
+    rules = _session().faults
+    return ok({"faults": str(rules), "seed": rules.seed, "rules": rules.report()})
 
 
 def _too_many() -> Refused:

@@ -49,6 +49,7 @@ def task(play: Play) -> Json:
         "position_ms": round(moment.position_ms),
         "playing": moment.playing,
         "polls_left": moment.polls_left,
+        "own_end": moment.own_end,
         "stopped_at": None if stop is None else {"breakpoint": stop.breakpoint, "idx": stop.idx},
     }
 

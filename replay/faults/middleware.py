@@ -245,6 +245,7 @@ class _Request:
                 window_start=told.get("window_start"),
                 faults=tuple(rule.name for rule, _ in self._struck),
                 retry_after=float(retry_after) if retry_after.isdecimal() else None,
+                position_ms=self._time_ms(entry.task_id) if entry.task_id else None,
                 intact=whole and self._lawful and not broken,
             )
         )

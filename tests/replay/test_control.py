@@ -36,6 +36,9 @@ CALLS = {
     ("get", "/breakpoints"): None,
     ("put", "/breakpoints"): {"breakpoints": ["idx=1"]},
     ("delete", "/breakpoints"): None,
+    ("get", "/faults"): None,
+    ("put", "/faults"): {"faults": "poll 3..5 -> status 503 retry-after=2"},
+    ("delete", "/faults"): None,
     ("post", "/reset"): None,
 }
 
@@ -124,7 +127,7 @@ def test_every_answer_is_as_documented(control: Control, client: ApiClient) -> N
         control(method, path, body)
     tried = {(method, path.partition("?")[0]) for method, path in CALLS}
     texts = {path for _, path in set(control.operations) - tried}
-    assert texts <= {"/stream", "/openapi.yaml", "/view", "/view/{file}", "/faults", "/report"}
+    assert texts <= {"/stream", "/openapi.yaml", "/view", "/view/{file}"}
     told = httpx.get(control.url + "/openapi.yaml")
     assert told.headers["content-type"].startswith("application/yaml")
     assert "operationId: getState" in told.text
@@ -269,6 +272,26 @@ def test_a_body_must_be_json(server: ReplayServer) -> None:
         assert (answer.status_code, answer.json()["success"]) == (status, False)
 
 
+def test_faults_are_set_while_it_runs(control: Control, client: ApiClient) -> None:
+    task_id = send(client)
+    control("put", "/faults", {"faults": "storm: poll 2.. -> status 503"})
+    assert [client.poll_task(task_id).status for _ in range(3)] == [200, 503, 503]
+    told = control("get", "/faults")
+    assert told["faults"] == "storm: poll 2.. -> status 503"
+    assert [(rule["name"], rule["fired"]) for rule in told["rules"]] == [("storm", 2)]
+    requests = control("get", "/journal")["requests"]
+    assert [request["faults"] for request in requests[-2:]] == [["storm"], ["storm"]]
+    control("delete", "/faults")
+    assert client.poll_task(task_id).status == 200
+
+
+def test_a_bad_fault_rule_leaves_the_others(control: Control) -> None:
+    control("put", "/faults", {"faults": "terminal -> reset"})
+    refused = control("put", "/faults", {"faults": "poll 3 -> statsu 503"}, 400)
+    assert "status" in refused["error"]
+    assert control("get", "/faults")["faults"] == "terminal -> reset"
+
+
 # -- looking into it
 
 
@@ -288,7 +311,8 @@ def test_a_recording_is_told_at_a_glance(tmp_path: Path) -> None:
         assert (told["name"], told["header"]["title"], told["ring"]) == ("a", "T", 1000)
         assert (told["events"], told["next_idx"], told["duration_ms"]) == (4, 6, 900)
         assert told["samples"] == [
-            {"at_ms": ms, "idx": i} for i, ms in ((0, 0), (1, 100), (2, 200), (5, 900))
+            {"at_ms": ms, "idx": i, "type": "text_chunk"}
+            for i, ms in ((0, 0), (1, 100), (2, 200), (5, 900))
         ]
         assert told["markers"] == [{"at_ms": 200, "label": "here", "idx": 3}]
         assert told["gaps"] == [{"at_ms": 900, "from": 3, "to": 5}]

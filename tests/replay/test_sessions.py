@@ -128,6 +128,19 @@ def test_a_wrong_header_is_refused_and_says_what_there_is(server: ReplayServer) 
     assert Client(server, "mine", **{"X-Pollux-Recording": "report"}).plays() == "report"
 
 
+def test_a_header_of_the_first_request_sets_the_faults(server: ReplayServer) -> None:
+    ann = Client(server, "ann", **{"X-Pollux-Faults": "poll 1 -> status 503; poll 2 -> status 429"})
+    bob = Client(server, "bob")
+    for client, expected in ((ann, [503, 429, 200]), (bob, [200, 200, 200])):
+        task_id = client.send()
+        answers = [client.request("GET", f"/tasks/{task_id}").status_code for _ in range(3)]
+        assert answers == expected
+    wrong = Client(server, "eve", **{"X-Pollux-Faults": "poll 1 -> explode"})
+    refused = wrong.request("POST", "/messages", json={"message": "x"})
+    assert (refused.status_code, refused.json()["success"]) == (400, False)
+    assert "explode" in refused.json()["error"]
+
+
 def test_looking_into_a_session_does_not_begin_it(server: ReplayServer) -> None:
     client = Client(server, "mine", **{"X-Pollux-Recording": "report"})
     client.control("GET", "state")
