@@ -111,7 +111,7 @@ class TaskInvariants:
             if exchange.status != 200:
                 self._refused(exchange, asked)
                 return None
-            poll = read_poll(exchange, asked or 0)
+            poll = read_poll(exchange, asked or 0, guessed=asked is None)
             if poll is not None:
                 self._judge(poll)
             return poll
@@ -215,8 +215,17 @@ class TaskInvariants:
     def _refused(self, exchange: Exchange, asked: int | None) -> None:
         if asked is None or not 400 <= exchange.status < 500 or exchange.status in (401, 429):
             return
-        known = self._story.head_before(exchange.sent)
-        if self._end is not None and self._end.status in TERMINAL:
+        ended = self._end is not None and self._end.status in TERMINAL
+        forgotten = ended and exchange.status == 404  # from anywhere, past the end or not
+        if asked > self._story.head_before(exchange.sent) and not forgotten:
+            self._charges.breach(
+                "POLL-FROM-PAST-END",
+                "a poll from past the end",
+                "200 without events",
+                exchange.summary,
+                exchange,
+            )
+        elif self._end is not None and ended:
             if not self._may_be_gone:
                 self._charges.breach(
                     "POLL-AFTER-END",
@@ -226,14 +235,6 @@ class TaskInvariants:
                     self._end.exchange,
                     exchange,
                 )
-        elif asked > known:
-            self._charges.breach(
-                "POLL-FROM-PAST-END",
-                "a poll from past the end",
-                "200 without events",
-                exchange.summary,
-                exchange,
-            )
         else:
             self._charges.breach(
                 "POLL-TASK-FOUND",

@@ -77,6 +77,8 @@ class OffsetRules:
             known = max(known, end)
         if poll.events:
             self._judge_order(poll)
+            if poll.guessed:
+                return
             self._judge_extent(poll, known)
             self._resolve_missing(poll)
         else:
@@ -166,12 +168,12 @@ class OffsetRules:
         )
         oldest = max(0, end - self._ring)
         lowest = max(poll.asked, oldest)
-        if poll.asked <= poll.first < oldest:
+        if poll.asked <= poll.first < oldest and len(poll.events) > self._ring:
             self._charges.breach(
                 "RING-WINDOW-BOUNDED",
                 "the number of events that are kept",
                 f"after {end} events the last {self._ring}, from event {oldest} on",
-                f"event {poll.first}",
+                f"{len(poll.events)} events, from event {poll.first} on",
                 poll.exchange,
             )
         elif poll.first > lowest:

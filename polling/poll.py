@@ -24,12 +24,15 @@ class Poll:
         asked: The ``from`` that the answer is to, 0 where the server may take it as 0.
         data: The answer's ``data``.
         events: Its events that have an idx, in the order in which they came.
+        guessed: Whether ``from`` was one that a server may refuse or take as 0 (api_v1 2.3.4):
+            what an answer to it must begin with is judged beside an answer to 0, not here.
     """
 
     exchange: Exchange
     asked: int
     data: Mapping[str, Any]
     events: tuple[Event, ...]
+    guessed: bool = False
 
     @property
     def status(self) -> str:
@@ -62,7 +65,7 @@ class Poll:
         return as_index(self.data.get("window_start"))
 
 
-def read_poll(exchange: Exchange, asked: int) -> Poll | None:
+def read_poll(exchange: Exchange, asked: int, *, guessed: bool = False) -> Poll | None:
     """Return the poll that EXCHANGE is, or None when it is not an answer with a task."""
     data = exchange.payload.get("data")
     if exchange.status != 200 or not isinstance(data, dict):
@@ -73,7 +76,7 @@ def read_poll(exchange: Exchange, asked: int) -> Poll | None:
         for event in (events if isinstance(events, list) else [])
         if isinstance(event, dict) and as_index(event.get("idx")) is not None
     ]
-    return Poll(exchange, asked, data, tuple(readable))
+    return Poll(exchange, asked, data, tuple(readable), guessed)
 
 
 def as_index(value: object) -> int | None:

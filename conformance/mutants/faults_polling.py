@@ -24,7 +24,7 @@ def polling_leaves_out_the_time_of_creation(patch: Patch) -> None:
         del data["created_at"]
 
 
-@mutant("POLL-TASK-FOUND")
+@mutant("POLL-TASK-FOUND", "POLL-FROM-PAST-END")
 def polling_finds_a_task_a_moment_late(patch: Patch) -> None:
     """A task cannot be polled in the first moments after its send was accepted."""
 
@@ -99,7 +99,7 @@ def polling_leaves_out_every_tenth_idx(patch: Patch) -> None:
         data["window_start"] = outer(data["window_start"])
 
 
-@mutant("POLL-EVENT-IMMUTABLE", "POLL-CONCURRENT-AGREES")
+@mutant("POLL-EVENT-IMMUTABLE", "POLL-CONCURRENT-AGREES", "POLL-UPDATED-AT")
 def polling_tells_the_time_of_the_poll(patch: Patch) -> None:
     """The ``ts`` of an event is not that of the event but that of the poll."""
 
@@ -110,7 +110,7 @@ def polling_tells_the_time_of_the_poll(patch: Patch) -> None:
             event["ts"] = data["updated_at"]
 
 
-@mutant("POLL-EVENTS-ORDERED")
+@mutant("POLL-EVENTS-ORDERED", "POLL-OFFSET-COMPLETE")
 def polling_shows_the_last_event_twice(patch: Patch) -> None:
     """An answer with many events shows the last one of them twice."""
 
@@ -129,7 +129,7 @@ def polling_loses_the_hundredth_event(patch: Patch) -> None:
         data["events"] = [event for event in data["events"] if event["idx"] != 99]
 
 
-@mutant("POLL-OFFSET-COMPLETE", "POLL-TERMINAL-COMPLETE")
+@mutant("POLL-OFFSET-COMPLETE")
 def polling_shows_a_page_of_hundred(patch: Patch) -> None:
     """An answer holds a hundred events at most; the rest wants another poll."""
 
@@ -170,7 +170,14 @@ def polling_goes_back_to_the_start_when_there_is_nothing(patch: Patch) -> None:
             data["next_offset"] = 0
 
 
-@mutant("POLL-NEXT-OFFSET-NOT-NEGATIVE", "POLL-FROM-INVALID", upstream=("H-10",))
+@mutant(
+    "POLL-NEXT-OFFSET-NOT-NEGATIVE",
+    "POLL-NEXT-OFFSET-NOT-BACK",
+    "POLL-NEXT-OFFSET-EMPTY",
+    "POLL-OFFSET-COMPLETE",
+    "POLL-FROM-INVALID",
+    upstream=("H-10",),
+)
 def polling_echoes_a_negative_offset(patch: Patch) -> None:
     """A negative ``from`` is taken, and comes back as ``next_offset``."""
 
@@ -186,7 +193,7 @@ def polling_echoes_a_negative_offset(patch: Patch) -> None:
             data["next_offset"] = offset
 
 
-@mutant("POLL-FROM-DEFAULT")
+@mutant("POLL-FROM-DEFAULT", "POLL-OFFSET-COMPLETE", "POLL-NEXT-OFFSET-EMPTY")
 def polling_without_an_offset_begins_at_the_end(patch: Patch) -> None:
     """A poll without ``from`` tells only what comes from now on."""
 
@@ -253,7 +260,12 @@ def polling_tells_a_window_that_never_moves(patch: Patch) -> None:
         data["window_start"] = 0
 
 
-@mutant("POLL-TERMINAL-COMPLETE", upstream=("H-02",))
+@mutant(
+    "POLL-TERMINAL-COMPLETE",
+    "POLL-FROM-PAST-END",
+    "CANCEL-TERMINAL-NO-EFFECT",
+    upstream=("H-02",),
+)
 def polling_tells_the_end_before_the_last_event(patch: Patch) -> None:
     """The status is ``succeeded`` a moment before the last event is there."""
 
@@ -261,7 +273,7 @@ def polling_tells_the_end_before_the_last_event(patch: Patch) -> None:
     def finish(original: Any, self: tasks.Task, status: tasks.Status, *rest: Any) -> Any:
         if status is tasks.Status.SUCCEEDED and not self.cancel_requested:
             self._status = status
-            time.sleep(0.02)
+            time.sleep(0.05)
         return original(self, status, *rest)
 
 
@@ -296,7 +308,7 @@ def polling_forgets_to_move_the_time_of_change(patch: Patch) -> None:
         data["updated_at"] = task.created_at
 
 
-@mutant("POLL-UNKNOWN-TASK", "RESTART-TASKS-GONE")
+@mutant("POLL-UNKNOWN-TASK", "ISOLATION-TASK-POLL", "RESTART-TASKS-GONE")
 def polling_an_unknown_task_is_a_bad_request(patch: Patch) -> None:
     """Polling a task that does not exist is answered with 400."""
 
@@ -308,7 +320,7 @@ def polling_an_unknown_task_is_a_bad_request(patch: Patch) -> None:
             raise error if request.method == "POST" else ApiError(400, "no such task") from None
 
 
-@mutant("POLL-AFTER-END")
+@mutant("POLL-AFTER-END", "COMMON-PREFIX")
 def polling_forgets_a_task_that_was_read_to_its_end(patch: Patch) -> None:
     """Once a poll has told the end, the task is gone."""
     told: set[str] = set()
@@ -331,17 +343,24 @@ def polling_takes_one_poll_at_a_time(patch: Patch) -> None:
         if not lock.acquire(blocking=False):
             raise ApiError(503, "another poll is being answered")
         if data["status"] in _LIVE:
-            time.sleep(0.01)
+            time.sleep(0.05)
         lock.release()
 
 
 @mutant("TASK-SUCCEEDS")
 def polling_a_finished_task_is_told_as_stopped(patch: Patch) -> None:
-    """A task that came to its own end is told as ``stopped``."""
+    """A task that has used a tool and came to its own end is told as ``stopped``."""
+    used: set[str] = set()
+
+    @patch.wrap(tasks.Task, "emit")
+    def emit(original: Any, self: tasks.Task, kind: str, data: Any = None) -> None:
+        if kind == "tool_start":
+            used.add(self.task_id)
+        original(self, kind, data)
 
     @changed_polls(patch)
-    def change(data: dict[str, Any], _task: tasks.Task, _offset: int) -> None:
-        if data["status"] == "succeeded":
+    def change(data: dict[str, Any], task: tasks.Task, _offset: int) -> None:
+        if data["status"] == "succeeded" and task.task_id in used:
             data["status"] = "stopped"
 
 
@@ -391,7 +410,12 @@ def polling_a_failure_has_no_reason(patch: Patch) -> None:
     _end_differently(patch, "any", lambda events, _error: (tasks.Status.FAILED, events, None))
 
 
-@mutant("TASK-FAILURE-EVENT")
+@mutant("TASK-FAILURE-EVENT", "EVENT-CHUNK-PLACE")
 def polling_a_failure_has_no_event(patch: Patch) -> None:
-    """A task that failed has no ``error`` event."""
+    """A task that failed has no ``error`` event, and none about a try that failed."""
     _end_differently(patch, "any", lambda _events, error: (tasks.Status.FAILED, [], error))
+
+    @patch.wrap(tasks.Task, "emit")
+    def emit(original: Any, self: tasks.Task, kind: str, data: Any = None) -> None:
+        if kind != "error":
+            original(self, kind, data)

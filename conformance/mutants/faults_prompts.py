@@ -75,7 +75,7 @@ def prompts_without_a_name_get_one(patch: Patch) -> None:
     @patch.wrap(prompts, "read_json_object")
     def read(original: Any, **limits: Any) -> Any:
         body = original(**limits)
-        return {**body, "name": body.get("name") or "default"}
+        return {"name": "default", **body}
 
 
 @mutant("PROMPT-UNKNOWN", "ISOLATION-PROMPT-READ")

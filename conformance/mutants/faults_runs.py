@@ -99,7 +99,8 @@ def run_takes_nothing_for_the_default(patch: Patch) -> None:
 
     @patch.wrap(sending, "_max_iterations")
     def limit(original: Any, body: Any) -> Any:
-        return original({**body, "max_iterations": body.get("max_iterations") or None})
+        value = body.get("max_iterations")
+        return original({**body, "max_iterations": value if value or value is False else None})
 
 
 # -- connections ------------------------------------------------------------------------

