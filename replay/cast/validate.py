@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _UNKNOWN = "unknown"
 _LONGEST = 300
+_MOST_WAITING = 10_000
 
 
 def validate(reader: LineReader, sink: Sink | None = None, *, stream: bool = True) -> Verdict:
@@ -49,7 +50,8 @@ class _Validator:
         self._rules = StreamRules() if stream else None
         self._seen = Observed()  # as it stands in the file
         self._maker = TrailerMaker()
-        self._head = 0  # the idx that comes next, events and named gaps counted
+        self._head = 0  # the idx behind the last event
+        self._waiting: list[Entry] = []  # a gap, and what stands between it and the next event
         self._at_ms = 0
         self._trailer: Entry | None = None
         self._what_follows = False
@@ -121,26 +123,43 @@ class _Validator:
             what = f"event {idx} comes when {self._head} is the next: readers pass over it"
             self._find(entry.line, "order", what, fixable=True)
             return
-        if idx > self._head:
-            lost = {"from": self._head, "to": idx, "reason": _UNKNOWN}
-            what = f"the events {self._head} .. {idx - 1} are missing, and no g names them"
-            self._find(entry.line, "gap", what, fixable=True)
-            self._write(Entry(entry.at_ms, Code.GAP, lost))
+        self._settle_gaps(idx, entry)
         self._head = idx + 1
         if self._rules:
             self._found_in_stream(entry.line, self._rules.event(entry.payload))
         self._write(entry)
 
+    def _settle_gaps(self, idx: int, event: Entry) -> None:
+        """Compare the gaps before EVENT with what is missing, and write what is right."""
+        named = [entry for entry in self._waiting if entry.code == Code.GAP]
+        lost = {"from": self._head, "to": idx, "reason": _UNKNOWN}
+        if not named and idx > self._head:
+            what = f"the events {self._head} .. {idx - 1} are missing, and no g names them"
+            self._find(event.line, "gap", what, fixable=True)
+            self._write(Entry(event.at_ms, Code.GAP, lost))
+        elif named and not _join(named, self._head, idx):
+            missing = f"{self._head} .. {idx - 1} are" if idx > self._head else "none is"
+            told = ", ".join(f"{gap.payload['from']} .. {gap.payload['to'] - 1}" for gap in named)
+            what = f"the events {told} are named as missing, but {missing}"
+            self._find(named[0].line, "gap", what, fixable=True)
+            mended = named[0].with_payload({**named[0].payload, "from": self._head, "to": idx})
+            self._waiting = [
+                mended if entry is named[0] else entry
+                for entry in self._waiting
+                if entry.code != Code.GAP or (entry is named[0] and idx > self._head)
+            ]
+        self._write_what_waits()
+
     def _take_gap(self, entry: Entry) -> None:
-        first, behind = entry.payload["from"], entry.payload["to"]
-        if first != self._head or behind <= first:
-            what = f"this g names {first} .. {behind - 1} where {self._head} is the next event"
-            self._find(entry.line, "gap", what, fixable=True)
-            if behind <= self._head:
-                return
-            entry = entry.with_member("from", self._head)
-        self._head = behind
-        self._write(entry)
+        # What is missing is known with the next event; what stands between waits, too.
+        if len(self._waiting) >= _MOST_WAITING:
+            self._write_what_waits()
+        self._waiting.append(entry)
+
+    def _write_what_waits(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for entry in waiting:
+            self._write(entry)
 
     # -- the end ------------------------------------------------------------------------
 
@@ -177,13 +196,22 @@ class _Validator:
             self._find(number, "trailer", what, fixable=True)
         if self._rules:
             self._found_in_stream(number, self._rules.finish())
+        named = [entry for entry in self._waiting if entry.code == Code.GAP]
+        if named and not _join(named, self._head, named[-1].payload["to"]):
+            what = f"this g does not go on from {self._head}, the next event"
+            self._find(named[0].line, "gap", what, fixable=True)
+            self._waiting = [entry for entry in self._waiting if entry.code != Code.GAP]
+        self._write_what_waits()
         if self._sink:
             if self._trailer is not None:
                 self._sink.add(self._trailer)
             self._sink.finish()
 
     def _write(self, entry: Entry) -> None:
-        if self._sink:
+        if self._waiting and len(self._waiting) < _MOST_WAITING:
+            self._waiting.append(entry)
+        elif self._sink:
+            self._write_what_waits()
             self._sink.add(entry)
 
     # -- findings -----------------------------------------------------------------------
@@ -209,6 +237,15 @@ class _Validator:
         self._verdict.add(Finding(number, rule, message, fixable=fixable))
 
 
+def _join(gaps: list[Entry], begin: int, end: int) -> bool:
+    """Tell whether GAPS name all from BEGIN to END, one after the other."""
+    for gap in gaps:
+        if gap.payload["from"] != begin or gap.payload["to"] <= begin:
+            return False
+        begin = gap.payload["to"]
+    return begin == end
+
+
 def _shown(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
@@ -221,4 +258,6 @@ def _schema_of(kind: str) -> "Draft202012Validator":
 
     text = resources.files("pollux.schemas").joinpath("recording.schema.json").read_text("utf-8")
     schema: Mapping[str, Any] = json.loads(text)
-    return jsonschema_rs.Draft202012Validator({**schema, "oneOf": [{"$ref": f"#/$defs/{kind}"}]})
+    return jsonschema_rs.Draft202012Validator(
+        {"$schema": schema["$schema"], "$ref": f"#/$defs/{kind}", "$defs": schema["$defs"]}
+    )
