@@ -9,7 +9,9 @@ from pollux.replay.journal import Ack, Entry, Journal
 from pollux.replay.verify.outcome import Facts, Finding, Outcome
 from pollux.schemas.events import EVENT_TYPES
 
-_UNKNOWN_EFFECTS = frozenset({"unknown-type", "unknown-field", "unknown-fields"})
+_UNKNOWN_EFFECTS = frozenset({"unknown-type", "extra-fields"})
+# Adds events, so that those behind have another idx than in the recording.
+_SHIFTING_EFFECT = "unknown-type"
 
 
 def told(poll: Entry) -> bool:
@@ -171,6 +173,11 @@ class Case:
                 for idx in poll.events:
                     found.setdefault(idx, []).append(poll)
         return {idx: tuple(polls) for idx, polls in found.items()}
+
+    @cached_property
+    def shifted(self) -> bool:
+        """Whether a fault has given events another idx, so that their types are not known."""
+        return any(_SHIFTING_EFFECT in self.effects(poll) for poll in self.polls)
 
     def effects(self, poll: Entry) -> frozenset[str]:
         """Return the effects of the fault rules that fired at POLL."""

@@ -104,6 +104,8 @@ def gap_noticed(case: Case) -> Finding:
 def _all_shown(case: Case, wanted: Callable[[Entry], bool], where: str) -> Finding:
     if (missing := _unjudgeable(case)) is not None:
         return missing
+    if case.shifted:
+        return absent("a fault has added events that no client needs to show")
     if not case.facts.end.over:
         judged = [poll for walk in case.walks for poll in walk.polls[:-1]]
     else:

@@ -53,9 +53,9 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         "slow",
-        "Two pauses of some seconds, and three answers that take a second and a half.",
+        "Two pauses of three seconds, and two answers that take a second and a half.",
         ("SANE-INTERVAL", "SINGLE-FLIGHT", *_OFFSETS),
-        faults="poll 4..6 -> latency 1500ms",
+        faults="poll 3..4 -> latency 1500ms",
         stream=streams.slow,
         clock="wall",
     ),
@@ -102,7 +102,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "refused",
         "In the middle the token is no longer taken: 401.",
         ("TOKEN-NOT-HAMMERED",),
-        faults="poll 4.. -> status 401",
+        faults="poll 4.. -> unauthorized",
     ),
     Scenario(
         "busy",
@@ -114,7 +114,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "restart",
         "The server is restarted in the middle and does not know the task any more: 404.",
         ("GONE-STOPS",),
-        faults="poll 5.. -> status 404",
+        faults="poll 5 -> epoch-reset",
     ),
     Scenario(
         "unknown",
@@ -126,7 +126,7 @@ SCENARIOS: tuple[Scenario, ...] = (
         "late-terminal",
         "The status tells the end three polls after the last event.",
         _ENDS,
-        faults="terminal -> delay-terminal polls=3",
+        faults="terminal -> late-terminal 3",
         stream=streams.words,
     ),
     Scenario(

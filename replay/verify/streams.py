@@ -23,8 +23,8 @@ def words(chunks: int = 40) -> Iterator[Record]:
 
 
 def slow() -> Iterator[Record]:
-    """Yield an answer of twelve chunks with two pauses of two and a half seconds."""
-    return _answer(2500 * (number // 4) + 50 * (number % 4) for number in range(12))
+    """Yield an answer of twelve chunks with two pauses of three seconds."""
+    return _answer(3000 * (number // 4) + 50 * (number % 4) for number in range(12))
 
 
 def bursts() -> Iterator[Record]:
@@ -54,7 +54,12 @@ def nothing() -> Iterator[Record]:
 
 def write(path: Path, records: Iterable[Record]) -> Path:
     """Write RECORDS as a recording that is complete; return PATH."""
-    header = {"taskcast": 1, "recorded_at": _CREATED_AT, "task": _TASK, "request": _REQUEST}
+    header: dict[str, Any] = {
+        "taskcast": 1,
+        "recorded_at": _CREATED_AT,
+        "task": _TASK,
+        "request": _REQUEST,
+    }
     with RecordingWriter(path) as writer:
         writer.begin(Header(header))
         for record in records:

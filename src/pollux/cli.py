@@ -21,6 +21,7 @@ _COMMANDS = {
     "model": ("pollux.scripted_model.cli", "model", "Run the scripted model alone."),
     "record": ("pollux.replay.cli", "record", "Record the event stream of a task."),
     "replay": ("pollux.replay.cli", "replay", "Play recordings to clients."),
+    "verify": ("pollux.replay.verify.cli", "verify", "Judge a client by a replay."),
     "cast": ("pollux.replay.cast.cli", "cast", "Look into recordings and shape them."),
 }
 
