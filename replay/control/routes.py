@@ -13,6 +13,7 @@ from pollux.replay.breakpoints import BadBreakpoint, parse_breakpoints
 from pollux.replay.control import told
 from pollux.replay.control.document import body_validator, openapi_text
 from pollux.replay.control.guard import Guard
+from pollux.replay.control.report import report
 from pollux.replay.control.stream import Stream
 from pollux.replay.control.waiting import Wish, wait
 from pollux.replay.faults import FaultSyntaxError, RuleSet, parse_rules
@@ -125,6 +126,10 @@ def control_blueprint(sessions: Sessions, guard: Guard, about: Mapping[str, Any]
             fulfilled = wait(sessions, _session().id, wish, timeout)
         session = sessions.get(_session().id)
         return ok({"fulfilled": fulfilled, "state": told.state(session, about)})
+
+    @control.get("/report", endpoint="getReport")
+    def _report() -> Response:
+        return ok(report(_session(), ended=_flag("ended")))
 
     @control.post("/ack", endpoint="ack")
     def _ack() -> Response:

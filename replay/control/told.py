@@ -41,6 +41,7 @@ def task(play: Play) -> Json:
         "task_id": play.task_id,
         "conversation_id": play.conversation_id,
         "recording": play.name,
+        "message": play.message.get("message"),
         "status": moment.state.status,
         "gone": moment.state.gone,
         "next_idx": moment.state.head,

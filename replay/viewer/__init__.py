@@ -8,6 +8,7 @@ from importlib import resources
 FILES = {
     "view.html": "text/html; charset=utf-8",
     "view.css": "text/css; charset=utf-8",
+    "icon.svg": "image/svg+xml",
     "main.js": "text/javascript; charset=utf-8",
     "server.js": "text/javascript; charset=utf-8",
     "events.js": "text/javascript; charset=utf-8",
@@ -17,7 +18,7 @@ FILES = {
     "dom.js": "text/javascript; charset=utf-8",
 }
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 

@@ -84,8 +84,9 @@ function drawState() {
   byId("loop").checked = state.loop;
   drawSpeeds();
   byId("start").hidden = now !== null && live(now);
-  byId("start").querySelector("p").firstChild.textContent = now
-    ? "The task has ended. For another one, send a message to " : "No task yet. Send a message to ";
+  byId("invitation").textContent = now
+    ? "The task has ended. For another one, let a client send a message to"
+    : "No task yet. Let a client send a message to";
   for (const id of ["begin", "back", "step", "end"]) byId(id).disabled = now === null;
   byId("seek").disabled = now === null || chosen === null;
   byId("stop-here").disabled = byId("previous").disabled = byId("next").disabled = chosen === null && !recording?.events;
@@ -183,8 +184,7 @@ async function drawTranscript() {
   const key = `${recording.name} ${now?.task_id} ${events.from} ${cut}`;
   if (key !== shownKey || shownUpTo === null || upTo < shownUpTo) {
     transcript.clear();
-    const { message } = recording.header.request ?? {};
-    transcript.user(events.from === 0 ? message : "");
+    transcript.user(events.from === 0 ? (now?.message ?? recording.header.request?.message) : "");
     shownKey = key;
     shownUpTo = events.from;
   }

@@ -114,8 +114,7 @@ export class Timeline {
   }
 
   label(text, y, name = "lane-name") {
-    const short = this.left < 60 && text.length > 6 ? `${text.slice(0, 5)}…` : text;
-    return shape("text", { class: name, x: this.left - 8, y }, short);
+    return shape("text", { class: name, x: this.left - 8, y }, text);
   }
 
   axis(height) {
@@ -166,7 +165,7 @@ export class Timeline {
 
   clientLane(client, n) {
     const y = AXIS + LANE * (2 + n);
-    const group = shape("g", { class: `client c${n}` }, this.label(`client ${n + 1}`, y + 13));
+    const group = shape("g", { class: `client c${n}` }, this.label(this.left < 60 ? `c${n + 1}` : `client ${n + 1}`, y + 13));
     for (const poll of client.polls) {
       const mark = poll.faults.length ? `, fault: ${poll.faults.join(", ")}` : "";
       const said = poll.good ? `told up to ${poll.to}` : `answered ${poll.status || "nothing"}`;

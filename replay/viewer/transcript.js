@@ -25,7 +25,8 @@ export class Transcript {
 
   // Show EVENTS, which come behind those that are shown already.
   add(events) {
-    const nearEnd = this.box.scrollHeight - this.box.scrollTop - this.box.clientHeight < 60;
+    const { scrollHeight, scrollTop, clientHeight } = this.box;
+    const nearEnd = this.next === null || scrollHeight - scrollTop - clientHeight < 60;
     for (const event of events) {
       if (this.next !== null && event.idx > this.next) {
         const lost = `${event.idx - this.next} events are missing here (${this.next} to ${event.idx - 1})`;
@@ -46,7 +47,10 @@ export class Transcript {
     found.classList.add("chosen");
     const details = found.closest("details");
     if (details && !found.closest("summary")) details.open = true;
-    found.scrollIntoView({ block: "nearest" });
+    // Only this box is scrolled, not the page.
+    const [inner, outer] = [found.getBoundingClientRect(), this.box.getBoundingClientRect()];
+    if (inner.top < outer.top) this.box.scrollTop += inner.top - outer.top - 20;
+    else if (inner.bottom > outer.bottom) this.box.scrollTop += inner.bottom - outer.bottom + 20;
   }
 
   show(event, data) {

@@ -25,6 +25,7 @@ CALLS = {
     ("get", "/journal"): None,
     ("get", "/recording"): None,
     ("get", "/recording/events"): None,
+    ("get", "/report"): None,
     ("get", "/wait?silence=0"): None,
     ("post", "/ack"): {"idx": [0, 1], "client": "c"},
     ("post", "/play"): None,
@@ -356,6 +357,23 @@ def test_the_journal_is_told_in_pages(server: ReplayServer, control: Control) ->
     rest = control("get", f"/journal?since={first['next']}")
     assert [request["number"] for request in rest["requests"]] == [3, 4, 5]
     assert control("get", f"/journal?since={rest['next']}")["requests"] == []
+
+
+def test_the_clients_are_judged_while_they_work_and_afterwards(
+    server: ReplayServer, control: Control, client: ApiClient
+) -> None:
+    assert control("get", "/report")["verdict"] == "incomplete"
+    task_id = send(client)
+    control("post", "/step", {"events": 4})
+    client.poll_task(task_id, 0)
+    client.poll_task(task_id, 2)  # goes back
+    report = control("get", "/report?ended=true")
+    assert report["verdict"] == "violated"
+    [rewound] = [rule for rule in report["rules"] if rule["rule"] == "OFFSET-NO-REWIND"]
+    assert rewound["outcome"] in ("FAIL", "WARN")
+    number = control("get", "/journal")["requests"][-1]["number"]
+    assert number in rewound["polls"]
+    assert control("get", "/report?ended=perhaps", status=400)["error"]
 
 
 def test_what_was_shown_is_in_the_journal(server: ReplayServer, control: Control) -> None:
