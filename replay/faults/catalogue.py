@@ -64,4 +64,4 @@ def _parameters(effect: type[Effect]) -> list[str]:
 def _default(kind: Kind, default: object) -> str:
     if default is None or default == ():
         return kind.noun
-    return f"{kind.noun}; {kind.show(default)}"
+    return f"{kind.noun}, by default {kind.show(default)}"
