@@ -120,7 +120,7 @@ def polling_shows_the_last_event_twice(patch: Patch) -> None:
             data["events"].append(data["events"][-1])
 
 
-@mutant("POLL-OFFSET-GAPLESS", "POLL-OFFSET-COMPLETE")
+@mutant("POLL-OFFSET-GAPLESS", "POLL-IDX-STEP")
 def polling_loses_the_hundredth_event(patch: Patch) -> None:
     """The event with idx 99 never comes."""
 
@@ -131,13 +131,16 @@ def polling_loses_the_hundredth_event(patch: Patch) -> None:
 
 @mutant("POLL-OFFSET-COMPLETE")
 def polling_shows_a_page_of_hundred(patch: Patch) -> None:
-    """An answer holds a hundred events at most; the rest wants another poll."""
+    """Once its end has been told, an answer about a task holds a hundred events at most."""
+    told: set[str] = set()
 
     @changed_polls(patch)
-    def change(data: dict[str, Any], _task: tasks.Task, _offset: int) -> None:
-        if len(data["events"]) > 100:
+    def change(data: dict[str, Any], task: tasks.Task, _offset: int) -> None:
+        if task.task_id in told and len(data["events"]) > 100:
             data["events"] = data["events"][:100]
             data["next_offset"] = data["events"][-1]["idx"] + 1
+        if data["status"] not in _LIVE:
+            told.add(task.task_id)
 
 
 @mutant("POLL-OFFSET-RESPECTED")
