@@ -75,7 +75,7 @@ def back_off(case: Case) -> Finding:
         calm = [
             wait_ms(earlier, later)
             for earlier, later in walk.pairs
-            if told(earlier) and not earlier.events
+            if told(earlier) and earlier.told_status not in TERMINAL_STATUSES
         ]
         usual = max(median(calm) if calm else 0.0, SHORTEST_INTERVAL_MS)
         polls = [poll for poll in walk.polls if poll.retry_after is None]

@@ -33,7 +33,7 @@ def complete(case: Case) -> Finding:
 
 def last_batch(case: Case) -> Finding:
     """The events of the answer that tells the end are shown, too."""
-    return _all_shown(case, terminal, " of the answer that told the end")
+    return _all_shown(case, terminal, " with the terminal status")
 
 
 def once(case: Case) -> Finding:
@@ -125,10 +125,10 @@ def _all_shown(case: Case, wanted: Callable[[Entry], bool], where: str) -> Findi
                 if idx not in shown:
                     lost[idx] = poll
     if lost:
-        return broken(f"{_events(sorted(lost))}{where} delivered and not shown", lost.values())
+        return broken(f"{_events(sorted(lost))} delivered{where} and not shown", lost.values())
     if not given:
         return absent("no such event was delivered")
-    return passed(f"{given} events{where} delivered, all shown", judged)
+    return passed(f"{given} events delivered{where}, all shown", judged)
 
 
 def _unjudgeable(case: Case) -> Finding | None:

@@ -39,7 +39,7 @@ def strange() -> Iterator[Record]:
         if record.code != Code.EVENT:
             yield record
         elif event["type"] == "text_chunk" and event["data"]["index"] % 8 == 4:
-            data = {"shape": "cube", "faces": [1, 2, 3]}
+            data: dict[str, Any] = {"shape": "cube", "faces": [1, 2, 3]}
             yield Record(0, Code.EVENT, {**event, "type": "hologram_update", "data": data})
         else:
             data = {**event["data"], "mood": {"colour": "blue"}}
