@@ -302,10 +302,15 @@ def replay(
         if clock == "manual":
             threading.Thread(target=_obey_standard_input, args=(server,), daemon=True).start()
         if view:
-            webbrowser.open(server.view_url)
+            threading.Thread(target=_open_viewer, args=(server.view_url,), daemon=True).start()
 
     server.serve(ready)
     say_what_fired(server.sessions.all(), as_json=as_json)
+
+
+def _open_viewer(url: str) -> None:
+    if not webbrowser.open(url):
+        click.echo(f"There is no browser to be opened: open {url} by hand.", err=True)
 
 
 def _obey_standard_input(server: "ReplayServer") -> None:

@@ -112,7 +112,7 @@ def control_blueprint(sessions: Sessions, guard: Guard, about: Mapping[str, Any]
     def _stream() -> Response:
         if not waiting.acquire(blocking=False):
             raise _too_many()
-        chunks = Stream(sessions, _session().id, described)
+        chunks = Stream(sessions, _session().id, described, gone=_gone())
         answer = Response(iter(chunks), content_type="text/event-stream; charset=utf-8")
         answer.call_on_close(waiting.release)
         return answer
@@ -123,7 +123,7 @@ def control_blueprint(sessions: Sessions, guard: Guard, about: Mapping[str, Any]
         if timeout > _LONGEST_WAIT:
             raise Refused(400, f"timeout is at most {_LONGEST_WAIT:g} s: ask again after it")
         with _slot(waiting):
-            fulfilled = wait(sessions, _session().id, wish, timeout)
+            fulfilled = wait(sessions, _session().id, wish, timeout, gone=_gone())
         session = sessions.get(_session().id)
         return ok({"fulfilled": fulfilled, "state": told.state(session, about)})
 
@@ -253,6 +253,12 @@ def _viewer_file(name: str) -> Response:
 
 def _session() -> Session:
     return cast(Session, request.environ[SESSION_KEY])
+
+
+def _gone() -> Callable[[], bool]:
+    """Return what tells whether the client of this request has gone away."""
+    key = "waitress.client_disconnected"
+    return cast("Callable[[], bool]", request.environ.get(key, lambda: False))
 
 
 def _task() -> Play:

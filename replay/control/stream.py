@@ -28,6 +28,7 @@ class Stream:
         sessions: All sessions.
         session_id: The one that is listened to.
         describe: Returns what is told as its state.
+        gone: Tells whether the listener has gone away.
         now: Seconds of a clock that never goes back.
     """
 
@@ -36,18 +37,21 @@ class Stream:
         sessions: Sessions,
         session_id: str,
         describe: Callable[[Session], dict[str, Any]],
+        *,
+        gone: Callable[[], bool] = lambda: False,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._sessions = sessions
         self._session_id = session_id
         self._describe = describe
+        self._gone = gone
         self._now = now
         self._follow(sessions.get(session_id))
         self._last_sent = now()
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield events until the server stops, or nobody listens any more."""
-        while not self._sessions.closing.is_set():
+        while not self._sessions.closing.is_set() and not self._gone():
             session = self._sessions.get(self._session_id)
             if session is not self._session:
                 self._follow(session)

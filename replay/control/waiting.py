@@ -90,11 +90,21 @@ def wait(
     session_id: str,
     wish: Wish,
     timeout: float,
+    *,
+    gone: Callable[[], bool] = lambda: False,
     now: Callable[[], float] = time.monotonic,
 ) -> bool:
     """Wait until WISH holds, at most TIMEOUT seconds; tell whether it did.
 
     A session that is reset meanwhile is waited for anew; a server that stops ends the wait.
+
+    Args:
+        sessions: All sessions.
+        session_id: The one that is looked at.
+        wish: What is waited for.
+        timeout: Seconds.
+        gone: Tells whether whoever waits has gone away.
+        now: Seconds of a clock that never goes back.
     """
     deadline = now() + timeout
     watch = Watch(sessions.get(session_id), wish)
@@ -104,7 +114,7 @@ def wait(
         left = deadline - now()
         if watch.session.journal.wait_for(watch.fulfilled, max(0.0, min(left, _SLICE))):
             return True
-        if left <= 0 or sessions.closing.is_set():
+        if left <= 0 or sessions.closing.is_set() or gone():
             return False
 
 

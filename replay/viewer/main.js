@@ -89,7 +89,8 @@ function drawState() {
     : "No task yet. Let a client send a message to";
   for (const id of ["begin", "back", "step", "end"]) byId(id).disabled = now === null;
   byId("seek").disabled = now === null || chosen === null;
-  byId("stop-here").disabled = byId("previous").disabled = byId("next").disabled = chosen === null && !recording?.events;
+  byId("stop-here").disabled = chosen === null;
+  byId("previous").disabled = byId("next").disabled = chosen === null && !recording?.events;
   const list = state.breakpoints.map((text) => {
     const remove = element("button", { class: "plain", "aria-label": `Remove ${text}` }, "✕");
     remove.addEventListener("click", () => setBreakpoints(state.breakpoints.filter((other) => other !== text)));

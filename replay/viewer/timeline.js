@@ -256,6 +256,7 @@ function niceStep(ms) {
 
 export function legend(clients) {
   const items = [
+    ...["text", "thinking", "tool"].map((kind) => entry(`tick ${kind}`, kind)),
     entry("head", "head: the next event"),
     entry("kept", "events the server keeps"),
     ...clients.slice(0, MOST_CLIENTS).map((client, n) => {

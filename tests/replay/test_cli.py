@@ -219,6 +219,42 @@ def test_replay_by_hand_moves_with_lines_of_standard_input(tmp_path: Path) -> No
         assert ended(process, signal.SIGTERM)[0] == 0
 
 
+def test_replay_opens_its_viewer_when_told_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "a.taskcast.jsonl", short_answer())
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(
+        f'#!/bin/sh\nprintf %s "$1" > "{opened}.part"\nmv "{opened}.part" "{opened}"\n'
+    )
+    browser.chmod(0o755)
+    monkeypatch.setenv("BROWSER", str(browser))
+    with running("replay", str(path), "--port", "0", "--view", "--json") as process:
+        told = ready(process)
+        while not opened.exists():
+            assert process.poll() is None
+        assert opened.read_text() == told["view_url"] == told["control_url"] + "/view"
+        assert ended(process, signal.SIGINT)[0] == 0
+
+
+def test_replay_prints_where_it_is_controlled(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.taskcast.jsonl", short_answer())
+    with running("replay", str(path), "--port", "0", "--cap", "0.5", "--loop") as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(5)]
+        assert ended(process, signal.SIGINT)[0] == 0
+    base = lines[0].split()[2]
+    assert f"{base}/__replay/view" in lines[4]
+    assert f"{base}/__replay)" in lines[4]
+
+
+def test_replay_refuses_a_bad_breakpoint(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.taskcast.jsonl", short_answer())
+    result = CliRunner().invoke(replay, [str(path), "--port", "0", "--break", "idx=x"])
+    assert (result.exit_code, "idx=x" in result.stderr) == (2, True)
+
+
 def test_replay_warns_of_what_is_missing_and_plays_what_is_there(tmp_path: Path) -> None:
     path = write(tmp_path / "cut.taskcast.jsonl", short_answer(), trailer=False)
     with running("replay", str(path), "--port", "0", "--host", "0.0.0.0") as process:
