@@ -219,4 +219,4 @@ def _line(told: dict[str, Any]) -> str:
 
 def _shortened(words: list[str], most: int = 20) -> str:
     shown = ", ".join(words[:most])
-    return f"{shown} and {len(words) - most} more" if len(words) > most else shown
+    return f"{shown} and more" if len(words) > most else shown

@@ -77,6 +77,7 @@ def faulty(
     tmp_path: Path, rules: str, *, per_poll: int = 3, seed: int = 0, **options: Any
 ) -> Iterator[Faulty]:
     """Serve the stream, PER_POLL new events with each poll, and begin a task."""
+    tmp_path.mkdir(exist_ok=True)
     path = write(tmp_path / "a.taskcast.jsonl", stream())
     options = {"clock": "poll", "per_poll": per_poll, **options}
     with (

@@ -457,10 +457,14 @@ def test_drip_waits_before_each_piece() -> None:
     [rule] = parse_rules("always -> drip 3s pieces=3").rules
     assert isinstance(rule.effect, OnTheLine)
     waited: list[float] = []
-    line = Line(lambda seconds: waited.append(seconds) is None)
+
+    def wait(seconds: float) -> bool:
+        waited.append(seconds)
+        return True
+
     answer = Answer(200, Headers(), b"0123456789")
     strike = Strike(Asked(1, None, 1), None, (), random.Random(1))
-    pieces = list(rule.effect.send([answer.body], answer, line, strike))
+    pieces = list(rule.effect.send([answer.body], answer, Line(wait), strike))
     assert (pieces, waited) == ([b"", b"012", b"345", b"6789"], [1.0, 1.0, 1.0])
 
 
