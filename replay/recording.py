@@ -13,10 +13,12 @@ from pollux.replay.format import (
     DEFAULT_RING,
     FORMAT_VERSION,
     SUFFIX,
+    TERMINAL_STATUSES,
     Code,
     Header,
     LineError,
     Record,
+    index,
     is_comment,
     parse_header,
     parse_record,
@@ -110,7 +112,8 @@ class Recording:
                 else "the last line has no line end"
             )
         if trailer is None:
-            found.append("there is no trailer: the recording was cut off or is still being written")
+            problem = "there is no trailer: the recording was cut off or is still being written"
+            found.append(problem + self._how_far())
         elif trailer.get("complete") is not True:
             found.append(f"the recording is incomplete: {trailer.get('reason', 'no reason given')}")
         return found
@@ -154,7 +157,7 @@ class Recording:
         try:
             header = parse_header(line)
         except LineError as error:
-            if line.endswith(b"\n") or not _begins_like_a_header(line):
+            if not is_cut_header(line):
                 raise NotARecording(self.path, str(error)) from None
             return Header(), end, True
         if header.version > FORMAT_VERSION:
@@ -163,6 +166,28 @@ class Recording:
 
     def _tail(self) -> tuple[bytes, Mapping[str, Any] | None]:
         """Return the last line that is no comment, and the trailer when it is one."""
+        found = self._last_lines()
+        if not found:
+            return b"", None
+        record = _as_record(found[-1])
+        if record is None or record.code != Code.TRAILER or not isinstance(record.payload, dict):
+            return found[-1], None
+        return found[-1], record.payload
+
+    def _how_far(self) -> str:
+        """Return what the last lines tell of what is missing, for a message."""
+        for record in map(_as_record, reversed(self._last_lines())):
+            payload = None if record is None else record.payload
+            if record is None or not isinstance(payload, dict):
+                continue
+            if record.code == Code.STATUS and payload.get("status") in TERMINAL_STATUSES:
+                return f"; the task's end ({payload['status']}) is in it"
+            if record.code == Code.EVENT and index(payload.get("idx")) is not None:
+                return f"; what came after event {payload['idx']} is missing"
+        return ""
+
+    def _last_lines(self) -> list[bytes]:
+        """Return some of the last lines that are no comments; at least one, if there is one."""
         size = self._text.size()
         length = _TAIL
         while True:
@@ -174,12 +199,7 @@ class Recording:
             if found or begin == self.start:
                 break
             length *= 4
-        if not found:
-            return b"", None
-        record = _as_record(found[-1])
-        if record is None or record.code != Code.TRAILER or not isinstance(record.payload, dict):
-            return found[-1], None
-        return found[-1], record.payload
+        return found
 
     def _line_number(self, end: int) -> int:
         number = 0
@@ -197,6 +217,8 @@ def _as_record(line: bytes) -> Record | None:
         return None
 
 
-def _begins_like_a_header(line: bytes) -> bool:
+def is_cut_header(line: bytes) -> bool:
+    """Tell whether LINE, the first one, may be a header that was cut off."""
     squeezed = line.replace(b" ", b"")
-    return squeezed.startswith(_HEADER_BEGINS) or _HEADER_BEGINS.startswith(squeezed)
+    begins = squeezed.startswith(_HEADER_BEGINS) or _HEADER_BEGINS.startswith(squeezed)
+    return begins and not line.endswith(b"\n")

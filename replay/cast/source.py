@@ -20,6 +20,7 @@ from pollux.replay.format import (
     parse_record,
     payload_bytes,
 )
+from pollux.replay.recording import is_cut_header
 
 STANDARD_STREAM = "-"
 _BLOCK = 1 << 16
@@ -155,7 +156,9 @@ class Source:
                 return
         if self._reader.problem:
             self.warnings.append(self._reader.problem)
-        self.warnings.append("there is no trailer: the recording was cut off, or is still written")
+        self.warnings.append(
+            "there is no trailer: the recording was cut off or is still being written"
+        )
 
     def close(self) -> None:
         """Close the file."""
@@ -175,15 +178,18 @@ class Source:
         self.close()
 
     def _read_header(self) -> Header:
-        return read_header(self.name, next(self._lines, (1, b""))[1])
+        header = read_header(self.name, next(self._lines, (1, b""))[1])
+        if header is None:
+            self.warnings.append("the header is unfinished: the recording is empty")
+        return header or Header()
 
     def _note_what_follows(self) -> None:
         if any(not is_comment(line) for _, line in self._lines):
             self.warnings.append("what stands behind the trailer was left out")
 
 
-def read_header(name: str, line: bytes) -> Header:
-    """Read the first LINE of the recording NAME.
+def read_header(name: str, line: bytes) -> Header | None:
+    """Read the first LINE of the recording NAME; return None when it was cut off within it.
 
     Raises:
         NotARecording: when it is no header.
@@ -192,6 +198,8 @@ def read_header(name: str, line: bytes) -> Header:
     try:
         header = parse_header(line)
     except LineError as error:
+        if is_cut_header(line):
+            return None
         problem = str(error)
         if line.startswith(b"\x1f\x8b"):
             problem = "it is compressed; the name must end in .gz, and a stream comes unpacked"

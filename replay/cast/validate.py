@@ -13,6 +13,7 @@ from pollux.replay.cast.source import LineReader, read_header
 from pollux.replay.cast.stream_rules import StreamRules
 from pollux.replay.format import (
     Code,
+    Header,
     LineError,
     is_comment,
     parse_record,
@@ -70,8 +71,14 @@ class _Validator:
 
     def _take_header(self, number: int, line: bytes) -> None:
         header = read_header(self._reader.name, line)
-        self._schema("header", dict(header.fields), number)
-        self._end_of_line(number, line)
+        if header is None:
+            self._find(
+                number, "unfinished", "the header is cut: the recording is empty", fixable=True
+            )
+            header = Header()
+        else:
+            self._schema("header", dict(header.fields), number)
+            self._end_of_line(number, line)
         self._maker.take(line)
         if self._rules:
             self._rules.begin(header)

@@ -178,7 +178,12 @@ def other_run(path: Path, out: Path) -> Path:
 
 def with_tools() -> list[Record]:
     call: dict[str, Any] = {"id": "call_a", "name": "read_file"}
-    start: dict[str, Any] = {"id": "tool_1", "name": "read_file", "arguments": {}, "preparing_id": "call_a"}
+    start: dict[str, Any] = {
+        "id": "tool_1",
+        "name": "read_file",
+        "arguments": {},
+        "preparing_id": "call_a",
+    }
     result = {"success": True}
     return [
         s("running", 0),

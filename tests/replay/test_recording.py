@@ -96,6 +96,37 @@ def test_cut_at_any_byte_a_compressed_recording_opens_with_a_warning(tmp_path: P
             assert found[: len(short_answer())] == short_answer()[: len(found)]
 
 
+@settings(PROPERTY, max_examples=100)
+@given(records=streams(), data=st.data())
+def test_any_compressed_recording_cut_anywhere_opens_with_a_warning(
+    tmp_path: Path, records: list[Record], data: st.DataObject
+) -> None:
+    path = tmp_path / "a.taskcast.jsonl.gz"
+    path.unlink(missing_ok=True)
+    write(path, records)
+    os.truncate(path, data.draw(st.integers(0, path.stat().st_size - 1)))
+    with Recording(path) as recording:
+        assert recording.warnings()
+        found = records_of(recording)[: len(records)]
+    assert found == records[: len(found)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "missing"),
+    [
+        (1, NO_TRAILER),
+        (4, NO_TRAILER),
+        (7, f"{NO_TRAILER}; what came after event 2 is missing"),
+        (11, f"{NO_TRAILER}; the task's end (succeeded) is in it"),
+    ],
+)
+def test_what_was_cut_off_says_what_is_missing(tmp_path: Path, lines: int, missing: str) -> None:
+    path = write(tmp_path / "a.taskcast.jsonl", short_answer())
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:lines]))
+    with Recording(path) as recording:
+        assert recording.warnings() == [missing]
+
+
 def test_every_line_can_be_read_before_the_compressed_stream_ends(tmp_path: Path) -> None:
     path = tmp_path / "a.taskcast.jsonl.gz"
     with RecordingWriter(path) as writer:
