@@ -198,12 +198,15 @@ def polling_echoes_a_negative_offset(patch: Patch) -> None:
 
 @mutant("POLL-FROM-DEFAULT", "POLL-OFFSET-COMPLETE", "POLL-NEXT-OFFSET-EMPTY")
 def polling_without_an_offset_begins_at_the_end(patch: Patch) -> None:
-    """A poll without ``from`` tells only what comes from now on."""
+    """Once its end has been told, a poll without ``from`` shows nothing of a task."""
+    told: set[str] = set()
 
     @changed_polls(patch)
-    def change(data: dict[str, Any], _task: tasks.Task, _offset: int) -> None:
-        if "from" not in request.args:
+    def change(data: dict[str, Any], task: tasks.Task, _offset: int) -> None:
+        if task.task_id in told and "from" not in request.args:
             data["events"] = []
+        if data["status"] not in _LIVE:
+            told.add(task.task_id)
 
 
 @mutant("POLL-FROM-INVALID")

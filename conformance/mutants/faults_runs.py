@@ -100,7 +100,9 @@ def run_takes_nothing_for_the_default(patch: Patch) -> None:
     @patch.wrap(sending, "_max_iterations")
     def limit(original: Any, body: Any) -> Any:
         value = body.get("max_iterations")
-        return original({**body, "max_iterations": value if value or value is False else None})
+        return original(
+            {**body, "max_iterations": None} if value == 0 and value is not False else body
+        )
 
 
 # -- connections ------------------------------------------------------------------------
