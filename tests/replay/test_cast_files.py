@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pollux.replay.cast.cli import cast
 from pollux.replay.cast.sink import open_output
 from pollux.replay.format import Header, Record, record_line
+from pollux.replay.recording import Recording
 from tests.replay.cast_support import (
     FIXTURES,
     judged,
@@ -100,6 +101,32 @@ def test_unknown_codes_and_fields_survive(
     before = path.read_bytes()
     after = shaped(*arguments_of(command, path))
     assert after.splitlines()[:-1] == before.splitlines()[:-1]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("cut", "--from", 1, "--to", 5),
+        ("cut", "--from", 1, "--renumber"),
+        ("splice",),
+        ("mark", "--add", "here", "--idx", 3),
+        ("validate", "--fix"),
+    ],
+)
+def test_what_a_later_version_writes_survives_in_the_middle(
+    tmp_path: Path, command: tuple[object, ...]
+) -> None:
+    records = short_answer()
+    records[6:6] = [Record(0, "later", {"idx": 9, "a": [1]}), Record(0, "é/", None)]
+    path = tmp_path / "a.taskcast.jsonl"
+    write(path, records, head=Header({"taskcast": 1, "task": {**TASK, "b": 2}, "later": {"c": 3}}))
+    out = tmp_path / "out.taskcast.jsonl"
+    assert run(*arguments_of(command, path), "-o", out).exit_code == 0
+    assert judged(out, stream=False).findings == []
+    assert [record for record in records_of(out) if record.code in ("later", "é/")] == records[6:8]
+    with Recording(out) as recording:
+        assert recording.header.fields["later"] == {"c": 3}
+        assert recording.header.fields["task"]["b"] == 2
 
 
 def test_a_payload_is_written_as_it_was_spelled(tmp_path: Path) -> None:
