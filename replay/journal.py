@@ -35,8 +35,8 @@ class Entry:
         faults: The fault rules that fired, by their names, in order.
         retry_after: The ``Retry-After`` of the answer in seconds, or None.
         position_ms: Where the task stood in its recording, in ms; None when it is not about one.
-        intact: Whether the answer reached the network as API v1 wants it: whole, and not
-            changed by a fault in what it says.
+        intact: Whether the answer reached the network as API v1 wants it: whole, and such as a
+            right server could have given it. A fault may well be one that API v1 allows.
     """
 
     number: int
