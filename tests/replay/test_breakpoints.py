@@ -1,6 +1,7 @@
 """Breakpoints: how they are written, and where a task stands still."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -75,6 +76,14 @@ def test_a_bad_breakpoint_is_refused_with_what_is_right(text: str) -> None:
     with pytest.raises(BadBreakpoint) as caught:
         parse_breakpoint(text)
     assert "breakpoint" in str(caught.value)
+
+
+def test_the_examples_of_the_documentation_can_be_read() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "replay.md").read_text(encoding="utf-8")
+    block = text.split("### Breakpoints")[1].split("```")[1]
+    lines = [line.split("   ")[0] for line in block.strip().splitlines()]
+    assert len(lines) == 6
+    parse_breakpoints(lines)
 
 
 def play_of(records: list[Record], clock: Any, *breakpoints: str) -> Play:
