@@ -25,6 +25,7 @@ import click
 _WATCH = """
 (() => {
   const told = new WeakMap();
+  const news = [];
   const tell = (element) => {
     for (const name of ["idx", "gap"]) {
       const value = element.dataset?.[name];
@@ -32,7 +33,7 @@ _WATCH = """
       const before = told.get(element) ?? {};
       if (before[name] === value) continue;
       told.set(element, { ...before, [name]: value });
-      polluxShown(name, value);
+      news.push([name, value]);
     }
   };
   const look = (node) => {
@@ -45,6 +46,7 @@ _WATCH = """
       if (change.type === "attributes") tell(change.target);
       else change.addedNodes.forEach(look);
     }
+    if (news.length > 0) polluxShown(news.splice(0));
   }).observe(document, {
     subtree: true, childList: true, attributes: true, attributeFilter: ["data-idx", "data-gap"],
   });
@@ -104,11 +106,12 @@ def main(page: str, chromium: str | None) -> None:
     except ImportError:
         raise click.ClickException("this needs Playwright: pip install playwright") from None
 
-    def shown(_source: Any, name: str, value: str) -> None:
-        line = line_of(name, value)
-        if line is not None:
-            click.echo(json.dumps(line))
-            sys.stdout.flush()
+    def shown(_source: Any, news: list[list[str]]) -> None:
+        for name, value in news:
+            line = line_of(name, value)
+            if line is not None:
+                click.echo(json.dumps(line))
+        sys.stdout.flush()
 
     with address_of(page) as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])

@@ -212,7 +212,7 @@ def _wait(client: ClientProcess, journal: Journal, timeout: float) -> End:
             seen = len(entries)
             if _goes_on_for_ever(journal):
                 return End.TIMEOUT
-        if entries and journal.silent_ms() / 1000 > _patience(entries):
+        if entries and _silent_seconds(journal) > _patience(entries):
             return End.SILENT
         if time.monotonic() > deadline:
             return End.TIMEOUT
@@ -222,6 +222,12 @@ def _wait(client: ClientProcess, journal: Journal, timeout: float) -> End:
 def _goes_on_for_ever(journal: Journal) -> bool:
     case = Case.of(journal, Facts())
     return any(BY_ID[rule].judge(case).outcome is Outcome.FAIL for rule in _ENDLESS)
+
+
+def _silent_seconds(journal: Journal) -> float:
+    """Return for how long the client has neither asked for anything nor shown anything."""
+    shown = max((ack.since_ms for ack in journal.acks[-1:]), default=0.0)
+    return min(journal.silent_ms(), journal.since_ms() - shown) / 1000
 
 
 def _patience(entries: Iterable[Entry]) -> float:

@@ -53,11 +53,9 @@ SCENARIOS: tuple[Scenario, ...] = (
     ),
     Scenario(
         "slow",
-        "Two pauses of three seconds, and two answers that take a second and a half.",
+        "Two answers take a second and a half, and then ten polls bring nothing new.",
         ("SANE-INTERVAL", "SINGLE-FLIGHT", *_OFFSETS),
-        faults="poll 3..4 -> latency 1500ms",
-        stream=streams.slow,
-        clock="wall",
+        faults="poll 3..4 -> latency 1500ms\npoll 5 -> empty-polls 10",
     ),
     Scenario(
         "bursts",

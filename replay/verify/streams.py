@@ -22,11 +22,6 @@ def words(chunks: int = 40) -> Iterator[Record]:
     return _answer(20 * number for number in range(chunks))
 
 
-def slow() -> Iterator[Record]:
-    """Yield an answer of twelve chunks with two pauses of three seconds."""
-    return _answer(3000 * (number // 4) + 50 * (number % 4) for number in range(12))
-
-
 def bursts() -> Iterator[Record]:
     """Yield an answer of three bursts, one second apart, of 400 chunks each."""
     return _answer(1000 * (number // 400) for number in range(1200))
