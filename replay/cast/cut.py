@@ -133,7 +133,7 @@ class _Cutter:
             self._sink.begin(self._source.header)
             return
         if begin.seconds is not None:
-            self._start_at(begin.seconds)
+            self._start_at(begin.seconds, entry.ts)
         self._sink.begin(self._moved_header())
         if self._status is not None and entry.code != Code.STATUS:
             self._add(self._status.with_member("ts", self._epoch))
@@ -145,11 +145,14 @@ class _Cutter:
         if self._poll is not None and entry.code != Code.POLL:
             self._add(self._poll)
 
-    def _start_at(self, seconds: float) -> None:
+    def _start_at(self, seconds: float, first_ts: float | None) -> None:
         if self._part.by is By.ARRIVAL:
             self._start_ms = round(seconds * 1000)
         elif self._time.origin is not None:
-            self._epoch = max(self._epoch or 0.0, round(self._time.origin + seconds, TS_DIGITS))
+            begin = round(self._time.origin + seconds, TS_DIGITS)
+            # A time is one of milliseconds: what happens first may lie within the same one.
+            begin = begin if first_ts is None else min(begin, first_ts)
+            self._epoch = max(self._epoch or 0.0, begin)
 
     def _moved_header(self) -> Header:
         header = self._source.header

@@ -141,13 +141,13 @@ class _Validator:
         named = [entry for entry in self._waiting if entry.code == Code.GAP]
         lost = {"from": self._head, "to": idx, "reason": _UNKNOWN}
         if not named and idx > self._head:
-            what = f"the events {self._head} .. {idx - 1} are missing, and no g names them"
+            what = f"{_span(self._head, idx)} missing, and not named by a g"
             self._find(event.line, "gap", what, fixable=True)
             self._write(Entry(event.at_ms, Code.GAP, lost))
         elif named and not _join(named, self._head, idx):
-            missing = f"{self._head} .. {idx - 1} are" if idx > self._head else "none is"
-            told = ", ".join(f"{gap.payload['from']} .. {gap.payload['to'] - 1}" for gap in named)
-            what = f"the events {told} are named as missing, but {missing}"
+            missing = _span(self._head, idx) if idx > self._head else "none is"
+            told = ", ".join(_span(gap.payload["from"], gap.payload["to"]) for gap in named)
+            what = f"{told} named as missing, but {missing}"
             self._find(named[0].line, "gap", what, fixable=True)
             mended = named[0].with_payload({**named[0].payload, "from": self._head, "to": idx})
             self._waiting = [
@@ -251,6 +251,10 @@ def _join(gaps: list[Entry], begin: int, end: int) -> bool:
             return False
         begin = gap.payload["to"]
     return begin == end
+
+
+def _span(begin: int, end: int) -> str:
+    return f"event {begin} is" if end <= begin + 1 else f"events {begin} .. {end - 1} are"
 
 
 def _shown(value: Any) -> str:

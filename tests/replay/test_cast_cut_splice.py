@@ -168,6 +168,19 @@ def test_a_recording_cut_in_two_and_joined_is_whole_again(
     assert (last.code, last.payload) == (expected.code, expected.payload)
 
 
+@pytest.mark.parametrize("fixture", FIXTURES, ids=lambda path: path.name.partition(".")[0])
+def test_a_part_from_any_time_on_is_valid(tmp_path: Path, fixture: Path) -> None:
+    events = events_of(fixture)
+    origin = header_of(fixture).created_at if not events[0]["idx"] else events[0]["ts"]
+    part = tmp_path / "part.taskcast.jsonl"
+    for event in events[1 :: max(1, len(events) // 8)]:
+        # The border lies within the millisecond of the event, before it or behind it.
+        since_ms = max(1, round(event["ts"] * 1000) - round(origin * 1000))
+        cut(fixture, part, "--since", f"{since_ms}ms")
+        assert judged(part).findings == []
+        assert header_of(part).created_at <= min(each["ts"] for each in events_of(part))
+
+
 def test_recordings_of_two_tasks_become_one(tmp_path: Path) -> None:
     names = [path for path in FIXTURES if path.name.startswith(("tools", "thinking", "chinese"))]
     whole = splice(tmp_path / "whole.taskcast.jsonl", *names, "--pause", "2s")
