@@ -24,9 +24,14 @@ class Clock(Protocol):
 
     Whoever sets ``playing`` or ``speed`` drives the replay to this moment before, and anchors
     the clock behind it.
+
+    Attributes:
+        playing: Whether it moves the replay at all.
+        per_poll: New events that a poll brings, where polls bring them.
     """
 
     playing: bool
+    per_poll: int
 
     @property
     def speed(self) -> float | None:
@@ -72,6 +77,7 @@ class WallClock:
     ) -> None:
         self.speed = speed
         self.playing = playing
+        self.per_poll = 1
         self._now = now
         self._anchored_at = now()
         self._anchor_ms = 0.0
@@ -120,7 +126,7 @@ class PollClock:
     def __init__(self, events: int = 1) -> None:
         if events < 1:
             raise ValueError("a poll brings at least 1 event")
-        self._events = events
+        self.per_poll = events
         self.playing = True
 
     @property
@@ -138,7 +144,7 @@ class PollClock:
     def drive(self, replay: Movable, *, polled: bool) -> None:
         """Let the next events happen, if this is a poll."""
         if polled and self.playing:
-            replay.step(self._events)
+            replay.step(self.per_poll)
 
 
 CLOCKS = ("wall", "manual", "poll")

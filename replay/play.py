@@ -206,13 +206,19 @@ class Play:
                 self._stop = None
             self._clock.anchor(self._cursor.position_ms)
 
-    def grant_polls(self, polls: int, events: int) -> None:
-        """Pause, but let each of the next POLLS polls bring up to EVENTS new events."""
+    def grant_polls(self, polls: int, events: int | None = None) -> None:
+        """Pause, but let each of the next polls bring new events.
+
+        Args:
+            polls: How many polls.
+            events: New events per poll; None: as many as the clock lets a poll bring.
+        """
         with self._lock:
             self._drive(polled=False)
             self._clock.playing = False
             self._stop = None
-            self._polls_left, self._events_per_poll = polls, events
+            self._polls_left = polls
+            self._events_per_poll = events or self._clock.per_poll
 
     def stop_at(self, breakpoints: Sequence[Breakpoint]) -> None:
         """Stand still behind the next event for which one of BREAKPOINTS matches."""

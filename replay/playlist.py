@@ -1,6 +1,6 @@
 """The recordings that a replay plays, and which of them a message chooses."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,12 +18,13 @@ class Track:
 
     Args:
         recording: The recording.
+        name: What it is called.
         base: Which of its clocks tells when something happens.
         cap_ms: A longer pause is shortened to so many milliseconds; None: none is.
     """
 
-    def __init__(self, recording: Recording, base: TimeBase, cap_ms: int | None) -> None:
-        self.name = recording.name
+    def __init__(self, recording: Recording, name: str, base: TimeBase, cap_ms: int | None) -> None:
+        self.name = name
         self.timeline = Timeline(recording, base=base, cap_ms=cap_ms)
         self.overview = Overview(recording, base, cap_ms)
         self._recording = recording
@@ -50,8 +51,28 @@ class Playlist:
 
     tracks: Sequence[Track]
 
+    @classmethod
+    def of(
+        cls, recordings: Iterable[Recording], base: TimeBase, cap_ms: int | None = None
+    ) -> "Playlist":
+        """Return the playlist of RECORDINGS; of several with one name the second is NAME-2.
+
+        Args:
+            recordings: In their order, at least one.
+            base: Which of their clocks tells when something happens.
+            cap_ms: Longer pauses are shortened to so many milliseconds; None: none are.
+        """
+        tracks: dict[str, Track] = {}
+        for recording in recordings:
+            name, number = recording.name, 1
+            while name in tracks:
+                number += 1
+                name = f"{recording.name}-{number}"
+            tracks[name] = Track(recording, name, base, cap_ms)
+        return cls(tuple(tracks.values()))
+
     def find(self, name: str) -> Track | None:
-        """Return the first recording of this name, or None."""
+        """Return the recording of this name, or None."""
         return next((track for track in self.tracks if track.name == name), None)
 
     def by_message(self, message: str) -> Track | None:

@@ -15,7 +15,7 @@ from pollux.replay.faults import RuleSet, parse_rules
 from pollux.replay.faults.middleware import FaultMiddleware
 from pollux.replay.frames import TimeBase
 from pollux.replay.play import Play
-from pollux.replay.playlist import CHOICES, Playlist, Track
+from pollux.replay.playlist import CHOICES, Playlist
 from pollux.replay.recording import Recording
 from pollux.replay.session import Session, Setup
 from pollux.replay.sessions import SessionRouter, Sessions
@@ -87,8 +87,8 @@ class ReplayServer:
             self.recordings: Sequence[Recording] = [
                 opened.enter_context(contextlib.closing(Recording(path))) for path in recordings
             ]
-            tracks = [Track(recording, base, cap_ms) for recording in self.recordings]
-            self.sessions = Sessions(Playlist(tracks), setup)
+            playlist = Playlist.of(self.recordings, base, cap_ms)
+            self.sessions = Sessions(playlist, setup)
             about = {"clock": clock, "cap_ms": cap_ms}
             guard = Guard(host, anywhere=control_anywhere)
             self.app = create_app(control_blueprint(self.sessions, guard, about), token=token)

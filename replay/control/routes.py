@@ -171,7 +171,7 @@ def control_blueprint(sessions: Sessions, guard: Guard, about: Mapping[str, Any]
         body = _body("step", required=False)
         task = _task()
         if "polls" in body:
-            task.grant_polls(body["polls"], body.get("per_poll", 1))
+            task.grant_polls(body["polls"], body.get("per_poll"))
         elif "ms" in body:
             ms = float(body["ms"])
             task.move(lambda cursor: cursor.advance_to(cursor.position_ms + ms), pause=True)

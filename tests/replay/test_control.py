@@ -165,6 +165,16 @@ def test_a_step_by_polls_lets_just_these_polls_bring_something(
     assert head(client, task_id) == 4
 
 
+def test_a_step_by_polls_brings_what_the_poll_clock_brings(recording: Path) -> None:
+    with (
+        ReplayServer(recording, clock="poll", per_poll=2) as server,
+        ApiClient(server.base_url, "any") as client,
+    ):
+        task_id = send(client)
+        Control(server)("post", "/step", {"polls": 1})
+        assert [head(client, task_id) for _ in range(2)] == [2, 2]
+
+
 def test_seeking_goes_both_ways(control: Control, client: ApiClient) -> None:
     task_id = send(client)
     for body, expected in (

@@ -100,6 +100,18 @@ def test_a_message_that_asks_for_none_gets_the_next_in_order(files: list[Path]) 
         assert told == ["hello", "report", "report", "long-report"]
 
 
+def test_recordings_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    paths = [recording(folder, "hello", "x") for folder in (tmp_path, tmp_path / "other")]
+    with ReplayServer(*paths, clock="manual") as server:
+        client = Client(server)
+        client.plays()
+        client.plays()
+        state = client.control("GET", "state")
+        assert state["recordings"] == ["hello", "hello-2"]
+        assert [task["recording"] for task in state["tasks"]] == ["hello-2", "hello"]
+
+
 def test_a_session_named_like_a_recording_plays_it(server: ReplayServer) -> None:
     assert [Client(server, "report").plays() for _ in range(2)] == ["report", "report"]
     assert Client(server, "report~of-Ann").plays() == "report"
@@ -139,6 +151,12 @@ def test_a_header_of_the_first_request_sets_the_faults(server: ReplayServer) -> 
     refused = wrong.request("POST", "/messages", json={"message": "x"})
     assert (refused.status_code, refused.json()["success"]) == (400, False)
     assert "explode" in refused.json()["error"]
+
+
+def test_pages_may_send_the_headers_of_a_session(server: ReplayServer) -> None:
+    preflight = Client(server, "ann").request("OPTIONS", "/messages")
+    allowed = preflight.headers["access-control-allow-headers"]
+    assert {"X-Pollux-Faults", "X-Pollux-Recording"} <= set(allowed.split(", "))
 
 
 def test_looking_into_a_session_does_not_begin_it(server: ReplayServer) -> None:
