@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from pollux.replay.faults.effect import Effect, Lasting, Passing, Refusal, Strike
@@ -165,15 +165,7 @@ class RuleSet:
                     "rule": str(rule),
                     "effect": rule.effect.name,
                     "fired": self._counts[rule.name].fired,
-                    "at": [
-                        {
-                            "request": firing.request,
-                            "operation": firing.operation,
-                            "task_id": firing.task_id,
-                            "poll": firing.poll,
-                        }
-                        for firing in self._counts[rule.name].firings
-                    ],
+                    "at": [asdict(firing) for firing in self._counts[rule.name].firings],
                 }
                 for rule in self.rules
             ]

@@ -14,8 +14,9 @@ from pollux.replay.faults.values import choice, count, parameter
 class EarlyTerminal(Lasting):
     """Tells a terminal status before the last events: they come with later polls.
 
-    The status stays, as a terminal one does. Hurts clients that stop at once: the end of the text
-    is missing. A careful client polls on until an answer brings nothing new.
+    The status stays, as a terminal one does; a send is refused until the task has really ended.
+    Hurts clients that stop at once: the end of the text is missing. A careful client polls on until
+    an answer brings nothing new.
     """
 
     example = "terminal -> early-terminal succeeded events=2"
