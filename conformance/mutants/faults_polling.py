@@ -277,14 +277,16 @@ def polling_tells_the_end_before_the_last_event(patch: Patch) -> None:
             polled = early[self.task_id] = threading.Event()
             self._status = status
             polled.wait(0.05)
+            del early[self.task_id]
         return original(self, status, *rest)
 
-    @patch.wrap(tasks.Task, "poll")
-    def poll(original: Any, self: tasks.Task, offset: int) -> bytes:
-        answer: bytes = original(self, offset)
-        if self.task_id in early:
-            early[self.task_id].set()
-        return answer
+    @changed_polls(patch)
+    def change(data: dict[str, Any], task: tasks.Task, offset: int) -> None:
+        polled = early.get(task.task_id)
+        if polled is not None and offset > data["next_offset"]:
+            data["status"] = "running"  # what is past the end is for another rule
+        elif polled is not None:
+            polled.set()
 
 
 @mutant("POLL-TS-ORDERED")
@@ -343,7 +345,7 @@ def polling_forgets_a_task_that_was_read_to_its_end(patch: Patch) -> None:
             told.add(task.task_id)
 
 
-@mutant("POLL-CONCURRENT-SUCCEEDS")
+@mutant("POLL-CONCURRENT-SUCCEEDS", "POLL-TASK-FOUND")
 def polling_takes_one_poll_at_a_time(patch: Patch) -> None:
     """A poll during another poll of the same task is refused with 409."""
     lock = threading.Lock()
