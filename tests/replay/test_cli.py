@@ -173,6 +173,22 @@ def test_record_ends_on_a_signal_with_a_recording_that_can_be_played(
         assert recording.checksum_matches() is True
 
 
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_record_that_is_killed_leaves_all_that_was_told_and_a_warning(
+    output: str, ending: str
+) -> None:
+    with (
+        FakeServer(words(3), end="") as server,
+        running("record", server.url, "--send", "x", "-o", output + ending) as process,
+    ):
+        assert process.stderr is not None
+        assert any("3 events" in line for line in process.stderr)
+        process.kill()
+    with Recording(output + ending) as recording:
+        assert "what came after event 2 is missing" in recording.warnings()[-1]
+        assert [placed.record.code for placed in recording.records()].count("e") == 3
+
+
 def ready(process: subprocess.Popen[str]) -> Any:
     assert process.stdout is not None
     return json.loads(process.stdout.readline())
