@@ -12,6 +12,17 @@ export interface Wish {
 
 export type Target = { idx: number } | { ms: number } | { marker: string } | { end: true };
 
+export interface Report {
+  verdict: "conformant" | "violated" | "incomplete";
+  rules: {
+    rule: string;
+    level: "MUST" | "SHOULD";
+    outcome: "PASS" | "FAIL" | "WARN" | "UNTESTABLE" | "NOT_APPLICABLE";
+    detail: string;
+    polls: number[];
+  }[];
+}
+
 export class Session {
   readonly baseUrl: string;
   state(): Promise<Record<string, unknown>>;
@@ -22,6 +33,8 @@ export class Session {
   play(): Promise<Record<string, unknown>>;
   pause(): Promise<Record<string, unknown>>;
   speed(factor: number): Promise<Record<string, unknown>>;
+  faults(text: string): Promise<Record<string, unknown>>;
+  report(options?: { ended?: boolean }): Promise<Report>;
   reset(): Promise<Record<string, unknown>>;
   ack(idx: number | number[]): Promise<Record<string, unknown>>;
   waitFor(wish: Wish): Promise<Record<string, unknown>>;

@@ -109,6 +109,16 @@ export class Session {
     return this.#ask("POST", "speed", { speed });
   }
 
+  /** Let other things go wrong from now on: fault rules, one a line; "" for none. */
+  faults(text) {
+    return this.#ask("PUT", "faults", { faults: text });
+  }
+
+  /** The verdict on the clients, rule by rule; `ended` says that no more will come from them. */
+  report({ ended = true } = {}) {
+    return this.#ask("GET", `report?ended=${ended}`);
+  }
+
   /** Begin anew, as if nobody had ever asked for anything. */
   reset() {
     return this.#ask("POST", "reset");

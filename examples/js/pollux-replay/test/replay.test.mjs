@@ -57,6 +57,21 @@ test("sessions share nothing", async () => {
   assert.equal(await second.ended, "succeeded");
 });
 
+test("a client that meets a fault is judged, with the requests that prove it", async () => {
+  const session = replay.session("judged");
+  await session.faults("poll 2 -> status 503 retry-after=1");
+  const { shown, ended } = client(session.baseUrl);
+  await session.waitFor({ polls: 1 });
+  await session.seek({ end: true });
+  assert.equal(await ended, "succeeded");
+  await session.ack(shown);
+  const { verdict, rules } = await session.report();
+  assert.equal(verdict, "conformant");
+  const waited = rules.find((result) => result.rule === "RETRY-AFTER");
+  assert.equal(waited.outcome, "PASS");
+  assert.equal(waited.polls.length, 2);
+});
+
 test("what is not there is told in the replay's own words", async () => {
   await assert.rejects(replay.step(1), (error) => {
     assert.ok(error instanceof ReplayError);
