@@ -292,7 +292,8 @@ def replay(
             raise _Failed(f"port {port} is in use: {advice}") from None
         raise _Failed(str(error)) from None
     if host not in _LOOPBACK:
-        click.echo(f"Warning: {host} can be reached from other machines.", err=True)
+        controlled = " and controlled" if control_anywhere else ""
+        click.echo(f"Warning: {host} can be reached{controlled} from other machines.", err=True)
     for recording in server.recordings:
         for warning in recording.warnings():
             click.echo(f"Warning: {recording.path}: {warning}", err=True)

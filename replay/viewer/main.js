@@ -83,6 +83,8 @@ function drawState() {
   byId("play").setAttribute("aria-pressed", String(state.playing));
   byId("loop").checked = state.loop;
   drawSpeeds();
+  byId("stopped").hidden = !now?.stopped_at;
+  byId("stopped").textContent = now?.stopped_at ? `stopped at ${now.stopped_at.breakpoint}` : "";
   byId("start").hidden = now !== null && live(now);
   byId("invitation").textContent = now
     ? "The task has ended. For another one, let a client send a message to"

@@ -18,6 +18,7 @@ from pollux.replay.control.waiting import Wish, wait
 from pollux.replay.format import Record
 from pollux.replay.journal import Ack, Entry
 from pollux.replay.server import ReplayServer
+from pollux.replay.sessions import SESSION_KEY
 from tests.replay.support import e, header, ids, s, short_answer, write
 
 CALLS = {
@@ -599,6 +600,17 @@ def test_other_machines_are_let_in_only_when_that_was_asked_for(
     assert (complaint is None) is welcome
     if complaint:
         assert "--control-anywhere" in complaint
+
+
+def test_another_machine_is_refused_unless_the_replay_was_opened(recording: Path) -> None:
+    for anywhere, status in ((False, 403), (True, 200)):
+        with ReplayServer(recording, control_anywhere=anywhere) as server:
+            told = server.app.test_client().get(
+                "/__replay/state",
+                environ_base={"REMOTE_ADDR": "192.168.1.5", SESSION_KEY: server.session},
+            )
+            assert told.status_code == status
+            assert told.get_json()["success"] is (status == 200)
 
 
 def test_a_page_of_this_machine_may_ask_before_it_posts(server: ReplayServer) -> None:
