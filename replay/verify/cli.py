@@ -127,7 +127,7 @@ def verify(
     started = datetime.now(UTC)
     visits: list[Visit] = []
     try:
-        scenarios = choose(names, _read(faults_file))
+        scenarios = choose(names, _fault_rules(faults_file))
         given = Given.read(file)
         with console.status("") as status:
             for number, scenario in enumerate(scenarios, start=1):
@@ -167,8 +167,13 @@ def verify(
     sys.exit(code)
 
 
-def _read(path: Path | None) -> str | None:
-    return None if path is None else path.read_text(encoding="utf-8")
+def _fault_rules(path: Path | None) -> str | None:
+    """Return the fault rules of a file, found to be right."""
+    from pollux.replay.faults import parse_rules
+
+    if path is None:
+        return None
+    return str(parse_rules(path.read_text(encoding="utf-8"), place=str(path)))
 
 
 def _list(context: click.Context) -> Never:

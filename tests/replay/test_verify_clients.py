@@ -1,0 +1,117 @@
+"""The exemplary clients beside the Python one, and the JavaScript module, by pollux verify."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pollux import fixtures
+from pollux.replay.testing import ReplayUnderTest
+from pollux.replay.verify import Outcome
+from pollux.replay.verify.browser import line_of
+from pollux.replay.verify.runner import Given, visit
+from pollux.replay.verify.scenarios import BY_NAME
+
+ROOT = Path(__file__).parents[2]
+CLIENTS = ROOT / "examples" / "clients"
+PAGE = CLIENTS / "browser" / "index.html"
+COMMANDS = {
+    "node": f"node {CLIENTS / 'node.mjs'} {{base_url}}",
+    "shell": f"sh {CLIENTS / 'shell.sh'} {{base_url}}",
+    "browser": (
+        f"{sys.executable} -m pollux.replay.verify.browser '{PAGE}?base={{base_url}}' "
+        "--chromium /usr/bin/chromium"
+    ),
+}
+NEEDS = {"node": ("node",), "shell": ("curl", "jq"), "browser": ("/usr/bin/chromium",)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", list(BY_NAME))
+@pytest.mark.parametrize(
+    "client",
+    [
+        "node",
+        "shell",
+        pytest.param("browser", marks=pytest.mark.browser),
+    ],
+)
+def test_a_client_keeps_every_rule(client: str, scenario: str) -> None:
+    for program in NEEDS[client]:
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+    given = Given.read(fixtures.recording_path("tools"))
+    told = visit(BY_NAME[scenario], given, COMMANDS[client], timeout=90)
+    assert told.trouble is None, told.last_words
+    assert not told.unfired
+    assert [result for result in told.results if result.red] == []
+    # Rendering is proved as well, by stdout or by what stands in the page.
+    untestable = [result for result in told.results if result.outcome is Outcome.UNTESTABLE]
+    assert untestable == []
+    assert told.shown > 0 or scenario == "empty"
+
+
+@pytest.mark.browser
+def test_a_page_is_stepped_through_a_recording() -> None:
+    if not Path("/usr/bin/chromium").exists():
+        pytest.skip("chromium is not installed")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    from pollux.replay.verify.browser import address_of
+
+    with (
+        ReplayUnderTest("tools", clock="manual") as replay,
+        address_of(f"{PAGE}?base={replay.base_url}") as url,
+        sync_api.sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox"]
+        )
+        page = browser.new_page()
+        page.goto(url)
+        replay.wait_for(polls=1)
+        shown = page.locator("[data-idx]")
+        replay.step(3)
+        sync_api.expect(shown).to_have_count(3)
+        replay.step(2)
+        sync_api.expect(shown).to_have_count(5)
+        assert page.locator("#status").inner_text() == "running"
+        replay.step(1000)
+        sync_api.expect(page.locator("#status")).to_have_text("succeeded")
+        idxs = shown.evaluate_all("all => all.map((one) => Number(one.dataset.idx))")
+        assert idxs == list(range(48))
+        browser.close()
+        replay.ack(*idxs)
+        replay.assert_client_ok()
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+def test_the_javascript_module() -> None:
+    done = subprocess.run(
+        ["node", "--test", "examples/js/pollux-replay/test/"],
+        cwd=ROOT,
+        env={**os.environ, "POLLUX": f"{sys.executable} -m pollux"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("idx", "7", {"idx": 7}),
+        ("gap", "12,40", {"gap": [12, 40]}),
+        ("gap", "12, 40", {"gap": [12, 40]}),
+        ("idx", "seven", None),
+        ("idx", "", None),
+        ("gap", "12", None),
+        ("idx", "-1", None),
+    ],
+)
+def test_what_an_attribute_says(name: str, value: str, line: object) -> None:
+    assert line_of(name, value) == line
