@@ -4,6 +4,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any, cast
 
 from flask import Blueprint, Response, request
@@ -91,8 +92,9 @@ def control_blueprint(sessions: Sessions, guard: Guard, about: Mapping[str, Any]
         page = entries[:limit]
         return ok(
             {
-                **journal.as_dict(),
+                "dropped": journal.dropped,
                 "requests": [entry.as_dict() for entry in page],
+                "acks": [asdict(ack) for ack in journal.acks],
                 "next": behind - len(entries) + len(page),
             }
         )

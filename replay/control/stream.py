@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
+from pollux.replay.errors import RecordingError
 from pollux.replay.format import dumps
 from pollux.replay.session import Session
 from pollux.replay.sessions import Sessions
@@ -22,7 +23,8 @@ class Stream:
     """The stream of one listener.
 
     Events: ``state`` (as of ``GET /state``), ``requests`` (a list of journal entries),
-    ``acks`` (a list), ``reset`` (the session begins anew: forget what was told before).
+    ``acks`` (a list), ``reset`` (the session begins anew: forget what was told before),
+    ``problem`` (the recording cannot be read on; the stream ends).
 
     Args:
         sessions: All sessions.
@@ -51,6 +53,12 @@ class Stream:
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield events until the server stops, or nobody listens any more."""
+        try:
+            yield from self._events()
+        except (RecordingError, OSError) as error:
+            yield self._sent("problem", {"error": f"the recording cannot be played on: {error}"})
+
+    def _events(self) -> Iterator[bytes]:
         while not self._sessions.closing.is_set() and not self._gone():
             session = self._sessions.get(self._session_id)
             if session is not self._session:

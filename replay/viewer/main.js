@@ -267,9 +267,13 @@ async function act(wanted) {
     await wanted();
     byId("notice").hidden = true;
   } catch (error) {
-    byId("notice").textContent = error.message;
-    byId("notice").hidden = false;
+    complain(error.message);
   }
+}
+
+function complain(text) {
+  byId("notice").textContent = text;
+  byId("notice").hidden = false;
 }
 
 const post = (path, body) => act(() => order("POST", path, body));
@@ -415,5 +419,6 @@ listen({
   onState: (told) => act(() => onState(told)),
   onRequests,
   onReset,
+  onProblem: complain,
 });
 tick();

@@ -33,11 +33,12 @@ export function sendMessage(message) {
 }
 
 // Tells what happens; the browser connects again by itself, and is told all from the beginning.
-export function listen({ onOpen, onLost, onState, onRequests, onReset }) {
+export function listen({ onOpen, onLost, onState, onRequests, onReset, onProblem }) {
   const source = new EventSource(new URL("stream", CONTROL));
   source.addEventListener("open", () => { onReset(); onOpen(); });
   source.addEventListener("error", onLost);
   source.addEventListener("state", (event) => onState(JSON.parse(event.data)));
   source.addEventListener("requests", (event) => onRequests(JSON.parse(event.data)));
   source.addEventListener("reset", onReset);
+  source.addEventListener("problem", (event) => onProblem(JSON.parse(event.data).error));
 }

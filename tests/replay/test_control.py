@@ -9,17 +9,19 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from openapi_spec_validator import validate
 
 from pollux.polling.client import ApiClient
 from pollux.replay.control.document import answer_validator, document
 from pollux.replay.control.guard import Guard
 from pollux.replay.control.waiting import Wish, wait
-from pollux.replay.format import Record
+from pollux.replay.format import Record, dumps
 from pollux.replay.journal import Ack, Entry
 from pollux.replay.server import ReplayServer
 from pollux.replay.sessions import SESSION_KEY
-from tests.replay.support import e, header, ids, s, short_answer, write
+from tests.replay.support import PROPERTY, e, header, ids, json_values, s, short_answer, write
 
 CALLS = {
     ("get", "/state"): None,
@@ -539,6 +541,52 @@ def test_who_goes_away_makes_room_for_others(server: ReplayServer, control: Cont
         assert "close one" in control("get", "/wait?polls=0", status=503)["error"]
     while httpx.get(server.control_url + "/wait?silence=0").status_code != 200:
         pass
+
+
+def test_a_damaged_recording_is_told_to_whoever_looks(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write(tmp_path / "a.taskcast.jsonl", short_answer())
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:3], b"[0,\n", *lines[3:]]))
+    with ReplayServer(path) as server, ApiClient(server.base_url, "any") as client:
+        send(client)
+        for name in ("/state", "/recording"):
+            assert "line 4" in Control(server)("get", name, status=503)["error"]
+        with httpx.stream("GET", server.control_url + "/stream", timeout=30) as stream:
+            assert "line 4" in Told(stream).next("problem")["error"]
+    assert "failed" in caplog.text
+
+
+# -- whatever is asked
+
+
+@settings(PROPERTY, max_examples=200)
+@given(data=st.data())
+def test_no_body_breaks_it(server: ReplayServer, data: st.DataObject) -> None:
+    operations = [
+        (method, path, operation)
+        for path, item in document()["paths"].items()
+        for method, operation in item.items()
+        if "requestBody" in operation
+    ]
+    method, path, operation = data.draw(st.sampled_from(operations))
+    names = ["events", "ms", "polls", "idx", "gap", "marker", "end", "speed", "loop", "faults"]
+    values = json_values | st.integers(-1, 5) | st.floats(0, 9) | st.booleans() | st.text()
+    members = st.sampled_from([*names, "seed", "client", "per_poll", "breakpoints"])
+    body = data.draw(st.dictionaries(members, values, max_size=3) | json_values)
+    if server.session.current() is None:
+        server.session.send({"message": "Hello"})
+    answer = server.app.test_client().open(
+        f"/__replay{path}",
+        method=method.upper(),
+        data=dumps(body),
+        content_type="application/json",
+        environ_base={SESSION_KEY: server.session},
+    )
+    assert str(answer.status_code) in operation["responses"], answer.get_data()
+    assert answer.status_code < 500
+    answer_validator(operation["operationId"], answer.status_code).validate(answer.get_json())
 
 
 # -- who may come in
