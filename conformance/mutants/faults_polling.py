@@ -266,7 +266,7 @@ def polling_tells_a_window_that_never_moves(patch: Patch) -> None:
         data["window_start"] = 0
 
 
-@mutant("POLL-TERMINAL-COMPLETE", upstream=("H-02",))
+@mutant("POLL-TERMINAL-COMPLETE", "POLL-FROM-PAST-END", upstream=("H-02",))
 def polling_tells_the_end_before_the_last_event(patch: Patch) -> None:
     """The status is ``succeeded`` a moment before the last event is there, for one poll."""
     early: dict[str, threading.Event] = {}
