@@ -27,11 +27,14 @@ ENOUGH_TRIES = 3
 
 
 def stopped_at(case: Case) -> Iterator[tuple[Walk, Entry]]:
-    """Yield the last poll of each task whose client has ended without having seen its end."""
+    """Yield the last poll of each task whose client has ended without having seen its end.
+
+    Who has cancelled a task need not look at how it ends.
+    """
     if not case.facts.end.over:
         return
     last: dict[str, Walk] = {}
-    ended: set[str] = set()
+    ended = {entry.task_id for entry in case.entries if entry.operation == "cancelTask"}
     for walk in case.walks:
         other = last.get(walk.task_id)
         if other is None or other.polls[-1].number < walk.polls[-1].number:

@@ -75,7 +75,8 @@ def verdict_line(report: Report) -> str:
     judged = applicable - must[Outcome.UNTESTABLE.value]
     line = (
         f"{report.verdict.value}: {judged} of {applicable} MUST judged, "
-        f"{must[Outcome.FAIL.value]} broken, in {len(report.visits)} scenarios"
+        f"{must[Outcome.FAIL.value]} broken, in {len(report.visits)} scenario"
+        f"{'' if len(report.visits) == 1 else 's'}"
     )
     warned = report.counts()[Level.SHOULD.value][Outcome.WARN.value]
     if warned:

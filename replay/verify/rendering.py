@@ -42,8 +42,10 @@ def once(case: Case) -> Finding:
         return missing
     allowed = 1 + max((len(walk.restarts) for walk in case.walks), default=0)
     doubled = {idx for idx, polls in case.bringers.items() if _served_twice(idx, polls)}
-    shown = Counter(ack.idx for ack in case.shown)
-    twice = sorted(idx for idx, count in shown.items() if count > allowed and idx not in doubled)
+    shown = Counter((ack.client, ack.idx) for ack in case.shown)
+    twice = sorted(
+        {idx for (_, idx), count in shown.items() if count > allowed and idx not in doubled}
+    )
     if twice:
         polls = [poll for idx in twice for poll in case.bringers.get(idx, ())]
         return broken(f"{_events(twice)} shown more than once", polls)
@@ -56,18 +58,13 @@ def in_order(case: Case) -> Finding:
         return missing
     if any(list(poll.events) != sorted(poll.events) for poll in case.polls):
         return absent("an answer itself was out of order")
-    anew = sorted(poll.since_ms for walk in case.walks for poll in walk.restarts)
-    latest, seen = -1, set[int]()
-    for ack in case.shown:
-        if anew and ack.since_ms >= anew[0]:
-            anew.pop(0)
-            latest = -1
-        if ack.idx < latest and ack.idx not in seen:
-            polls = [*case.bringers.get(ack.idx, ()), *case.bringers.get(latest, ())]
-            return broken(f"event {ack.idx} was shown after event {latest}", polls)
-        seen.add(ack.idx)
-        latest = max(latest, ack.idx)
-    return passed(f"{len(seen)} events were shown in their order", case.polls)
+    for client in {ack.client for ack in case.shown}:
+        found = _first_too_late(case, client)
+        if found is not None:
+            late, latest = found
+            polls = [*case.bringers.get(late, ()), *case.bringers.get(latest, ())]
+            return broken(f"event {late} was shown after event {latest}", polls)
+    return passed(f"{len(case.shown)} times an event was shown, in their order", case.polls)
 
 
 def gap_noticed(case: Case) -> Finding:
@@ -99,6 +96,23 @@ def gap_noticed(case: Case) -> Finding:
             [poll],
         )
     return passed(f"{len(gaps)} gaps, each noticed", gaps)
+
+
+def _first_too_late(case: Case, client: str) -> tuple[int, int] | None:
+    """Return the first event that CLIENT showed behind a later one, and that one; or None."""
+    anew = sorted(poll.since_ms for walk in case.walks for poll in walk.restarts)
+    latest, seen = -1, set[int]()
+    for ack in case.shown:
+        if ack.client != client:
+            continue
+        if anew and ack.since_ms >= anew[0]:
+            anew.pop(0)
+            latest = -1
+        if ack.idx < latest and ack.idx not in seen:
+            return ack.idx, latest
+        seen.add(ack.idx)
+        latest = max(latest, ack.idx)
+    return None
 
 
 def _all_shown(case: Case, wanted: Callable[[Entry], bool], where: str) -> Finding:
@@ -139,6 +153,10 @@ def _unjudgeable(case: Case) -> Finding | None:
         return untestable(f"nobody can see what the client shows: {WANTED}")
     if len({walk.task_id for walk in case.walks}) > 1:
         return untestable("several tasks were polled, and what is shown does not tell of which")
+    if len(case.walks) > len({ack.client for ack in case.shown}):
+        return untestable(
+            "several clients polled the task: let each say who it is (client, in its ack)"
+        )
     return None
 
 

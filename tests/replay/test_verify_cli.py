@@ -29,7 +29,7 @@ def test_a_good_client(tmp_path: Path) -> None:
     options = [part for name, path in files.items() for part in (f"--{name}", str(path))]
     done = verify(TOOLS, "--client", GOOD, "--scenario", "calm", *options)
     assert done.exit_code == 0, done.output
-    assert "conformant: 9 of 9 MUST judged, 0 broken, in 1 scenarios" in done.output
+    assert "conformant: 9 of 9 MUST judged, 0 broken, in 1 scenario" in done.output
     schema = json.loads((ROOT / "schemas" / "verify-report.schema.json").read_text())
     report = json.loads(files["report"].read_text())
     Draft202012Validator(schema).validate(report)

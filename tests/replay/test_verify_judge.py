@@ -284,6 +284,7 @@ FREEDOMS: dict[str, Visit] = {
     "having no place for a type of event": (
         Visit().poll(0, [0, 1, 2]).show(1, 2).poll(3, [3, 4], status="succeeded").show(4)
     ),
+    "not waiting for the end of what it has cancelled": Visit().poll(0, [0]).cancel(),
     "saying that events are lost": (
         Visit().poll(0, [0]).show(0).poll(1, [5], status="succeeded").notice(1, 5).show(5)
     ),
@@ -309,6 +310,15 @@ def test_two_clients_of_one_task_do_not_disturb_each_other() -> None:
     visit.poll(0, range(4), client="127.0.0.1 other").poll(4, range(4, 6))
     visit.poll(4, range(4, 7), client="127.0.0.1 other", status="succeeded")
     assert visit.poll(6, [6], status="succeeded").red() == []
+
+
+def test_two_clients_that_show_the_same_are_told_apart_by_their_names() -> None:
+    visit = Visit().poll(0, [0, 1]).show(0, 1, client="one")
+    visit.poll(0, [0, 1], client="127.0.0.1 other")
+    assert visit.judged(End.RUNNING)["SHOWN-ONCE"].outcome is Outcome.UNTESTABLE
+    visit.show(0, 1, client="two")
+    for rule in ("SHOWN-ONCE", "SHOWN-IN-ORDER"):
+        assert visit.judged(End.RUNNING)[rule].outcome is Outcome.PASS
 
 
 @pytest.mark.parametrize("end", [End.RUNNING, End.TIMEOUT])

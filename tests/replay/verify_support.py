@@ -72,9 +72,13 @@ class Visit:
         )
         return self
 
-    def show(self, *idxs: int) -> Self:
+    def show(self, *idxs: int, client: str = "stdout") -> Self:
         for idx in idxs:
-            self.journal.ack(Ack(self.now, idx, "stdout"))
+            self.journal.ack(Ack(self.now, idx, client))
+        return self
+
+    def cancel(self) -> Self:
+        self.request(method="POST", operation="cancelTask", task_id=TASK, http_status=200)
         return self
 
     def notice(self, first: int, behind: int) -> Self:
