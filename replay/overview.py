@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from pollux.replay.format import Code, Header, loads
@@ -45,14 +46,18 @@ class Overview:
         self._stride = 1
         self._lock = threading.Lock()
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self, budget: int | None = None) -> dict[str, Any]:
         """Return it as JSON data; all times in milliseconds from the beginning.
+
+        Args:
+            budget: How many further changes to read at most, None: all there are. When there
+                are more, ``read_on`` is true: ask again.
 
         Raises:
             DamagedRecording: when the recording cannot be read.
         """
         with self._lock:
-            self._read_on()
+            more = self._read_on(budget)
             found, state = self._found, self._state
             return {
                 "duration_ms": self._scan.last_ms - self._scan.cut_ms,
@@ -60,6 +65,7 @@ class Overview:
                 "next_idx": state.head,
                 "status": state.status or None,
                 "ended": self._scan.ended,
+                "read_on": more,
                 "samples": list(found.samples),
                 "statuses": list(found.statuses),
                 "gaps": list(found.gaps),
@@ -75,20 +81,26 @@ class Overview:
         markers = self.as_dict()["markers"]
         return next((marker["at_ms"] for marker in markers if marker["label"] == label), None)
 
-    def _read_on(self) -> None:
-        for frame in self._reader.frames(self._scan, self._state):
+    def _read_on(self, budget: int | None) -> bool:
+        """Read the frames that are new; tell whether there may be more than BUDGET of them."""
+        frames = self._reader.frames(self._scan, self._state)
+        read = 0
+        for frame in islice(frames, budget):
+            read += 1
             if frame.state.status != self._state.status:
                 change = {"at_ms": frame.at_ms, "status": frame.state.status}
                 _note(self._found.statuses, change)
             if frame.events:
                 self._events(frame)
             self._state = frame.state
+        return read == budget
 
     def _events(self, frame: Frame) -> None:
-        first, last = frame.events[0][0], frame.events[-1][0]
-        if first > self._state.head:
-            gap = {"at_ms": frame.at_ms, "from": self._state.head, "to": first}
-            _note(self._found.gaps, gap)
+        last, head = frame.events[-1][0], self._state.head
+        for idx, _ in frame.events:
+            if idx > head:
+                _note(self._found.gaps, {"at_ms": frame.at_ms, "from": head, "to": idx})
+            head = idx + 1
         samples = self._found.samples
         before = self._found.events
         self._found.events += len(frame.events)

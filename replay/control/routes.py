@@ -101,7 +101,8 @@ def control_blueprint(sessions: Sessions, guard: Guard, about: Mapping[str, Any]
 
     @control.get("/recording", endpoint="getRecording")
     def _recording() -> Response:
-        return ok(told.recording(_track()))
+        budget = number_from_query("budget", 0) if "budget" in request.args else None
+        return ok(told.recording(_track(), budget))
 
     @control.get("/recording/events", endpoint="listEvents")
     def _events() -> Response:

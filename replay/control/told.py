@@ -55,14 +55,14 @@ def task(play: Play) -> Json:
     }
 
 
-def recording(track: Track) -> Json:
-    """Return a recording at a glance."""
+def recording(track: Track, budget: int | None) -> Json:
+    """Return a recording at a glance; see :meth:`pollux.replay.overview.Overview.as_dict`."""
     header = track.timeline.header
     return {
         "name": track.name,
         "ring": track.ring,
         "header": {key: value for key, value in header.fields.items() if key != "conversation"},
-        **track.overview.as_dict(),
+        **track.overview.as_dict(budget),
     }
 
 

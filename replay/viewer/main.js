@@ -9,10 +9,12 @@ import { Transcript } from "./transcript.js";
 
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 5, 10, 50, 100];
 const SHOWN_REQUESTS = 200;
+const PIECE = 50_000;
 
 let state = null; // of the session, as the server told it
 let toldAt = 0;
 let recording = null;
+let wantedName = null;
 let chosen = null; // idx of the chosen event; null: the task is followed
 let chosenTime = null;
 let shownUpTo = null; // the transcript shows the events before this idx ...
@@ -58,10 +60,13 @@ function onReset() {
 }
 
 async function loadRecording(name) {
-  const told = await get(`recording?${new URLSearchParams({ name })}`);
-  recording = told;
-  drawMarkers();
-  timeline.draw(picture());
+  wantedName = name;
+  // A long recording is read piece by piece, so that something is to be seen at once.
+  do {
+    recording = await get(`recording?${new URLSearchParams({ name, budget: PIECE })}`);
+    drawMarkers();
+    timeline.draw(picture());
+  } while (recording.read_on && recording.name === wantedName);
   if (linked) {
     const link = linked;
     linked = null;

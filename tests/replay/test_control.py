@@ -340,7 +340,11 @@ def test_a_long_recording_is_told_in_bounded_samples(tmp_path: Path) -> None:
     records = [e(idx, idx) for idx in range(10_000)]
     path = write(tmp_path / "a.taskcast.jsonl", records)
     with ReplayServer(path) as server:
-        told = Control(server)("get", "/recording")
+        control = Control(server)
+        first = control("get", "/recording?budget=4000")
+        assert (first["events"], first["read_on"]) == (4000, True)
+        told = control("get", "/recording")
+    assert told["read_on"] is False
     assert 1000 < len(told["samples"]) <= 2048
     assert told["samples"] == sorted(told["samples"], key=lambda sample: sample["idx"])
     assert told["events"] == 10_000

@@ -52,6 +52,21 @@ def test_an_overview_tells_what_is_played(
 
 
 @PROPERTY
+@given(streams(), st.integers(1, 7))
+def test_an_overview_that_is_read_piece_by_piece_is_the_same(
+    records: list[Record], budget: int
+) -> None:
+    whole = Overview(ListSource(records), TimeBase.SERVER, None).as_dict()
+    pieces = Overview(ListSource(records), TimeBase.SERVER, None)
+    told = pieces.as_dict(budget)
+    while told["read_on"]:
+        before = told["events"]
+        told = pieces.as_dict(budget)
+        assert told["events"] >= before
+    assert told == whole
+
+
+@PROPERTY
 @given(streams(), st.integers(0, 60))
 def test_events_are_told_from_anywhere_with_their_times(records: list[Record], begin: int) -> None:
     timeline = Timeline(ListSource(records))
