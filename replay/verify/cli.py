@@ -4,9 +4,16 @@ import sys
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Never
+from typing import TYPE_CHECKING, Never
 
 import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pollux.replay.verify.report import Visit
+    from pollux.replay.verify.runner import Given
+    from pollux.replay.verify.scenarios import Scenario
 
 _UNUSABLE = 2
 
@@ -107,8 +114,8 @@ def verify(
         render_junit,
         write_file,
     )
-    from pollux.replay.verify.report import Report, Visit
-    from pollux.replay.verify.runner import Given, visit
+    from pollux.replay.verify.report import Report
+    from pollux.replay.verify.runner import Given
     from pollux.replay.verify.scenarios import choose
 
     outputs = [
@@ -123,22 +130,11 @@ def verify(
     for path, _ in outputs:
         if not path.absolute().parent.is_dir():
             _give_up(f"{path} cannot be written: there is no such folder")
-    console = Console(stderr=True)
     started = datetime.now(UTC)
-    visits: list[Visit] = []
     try:
         scenarios = choose(names, _fault_rules(faults_file))
         given = Given.read(file)
-        with console.status("") as status:
-            for number, scenario in enumerate(scenarios, start=1):
-                status.update(f"{number} of {len(scenarios)}: {scenario.name}")
-                visits.append(visit(scenario, given, command, timeout=timeout))
-                if not console.is_terminal and not as_json:
-                    click.echo(f"{number} of {len(scenarios)}: {scenario.name}", err=True)
-    except KeyboardInterrupt:
-        click.echo("interrupted", err=True)
-        if not visits:
-            sys.exit(3)
+        visits = _visits(scenarios, given, command, timeout, quiet=as_json)
     except (ReplayError, ValueError) as error:
         _give_up(str(error))
     except OSError as error:
@@ -165,6 +161,29 @@ def verify(
             click.echo(f"error: {path} cannot be written: {error.strerror or error}", err=True)
             code = _UNUSABLE
     sys.exit(code)
+
+
+def _visits(
+    scenarios: "Sequence[Scenario]", given: "Given", command: str, timeout: float, *, quiet: bool
+) -> "list[Visit]":
+    """Run all scenarios, or as many as there is time for before Ctrl-C."""
+    from rich.console import Console
+
+    from pollux.replay.verify.runner import visit
+
+    console = Console(stderr=True)
+    visits: list[Visit] = []
+    try:
+        with console.status("") as status:
+            for number, scenario in enumerate(scenarios, start=1):
+                line = f"{number} of {len(scenarios)}: {scenario.name}"
+                status.update(line)
+                if not console.is_terminal and not quiet:
+                    click.echo(line, err=True)
+                visits.append(visit(scenario, given, command, timeout=timeout))
+    except KeyboardInterrupt:
+        click.echo("interrupted: this is what was seen until then", err=True)
+    return visits
 
 
 def _fault_rules(path: Path | None) -> str | None:

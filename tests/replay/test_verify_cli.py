@@ -2,6 +2,8 @@
 
 import json
 import shlex
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -103,6 +105,26 @@ def test_a_short_recording_is_replaced_where_faults_would_come_too_late() -> Non
     assert json.loads(done.stdout)["scenarios"][0]["stream"] == (
         "made, for short-answer has only 18 events"
     )
+
+
+def test_an_interrupted_run_says_what_it_has_seen(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    arguments = ["verify", TOOLS, "--client", GOOD, "--report", str(report)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "pollux", *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stderr is not None
+        while "2 of" not in running.stderr.readline():
+            assert running.poll() is None
+        running.send_signal(signal.SIGINT)
+        assert "this is what was seen" in running.stderr.read()
+    assert running.returncode == 3
+    told = json.loads(report.read_text())
+    assert (told["complete"], told["verdict"]) == (False, "incomplete")
+    assert [scenario["name"] for scenario in told["scenarios"]] == ["calm"]
 
 
 @pytest.mark.parametrize(
