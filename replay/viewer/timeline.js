@@ -124,7 +124,7 @@ export class Timeline {
       const x = this.x(ms);
       group.append(
         shape("line", { x1: x, x2: x, y1: AXIS - 4, y2: height }),
-        shape("text", { x, y: AXIS - 8, class: ms === 0 ? "first" : "" }, seconds(ms)),
+        shape("text", { x, y: AXIS - 8, class: ms === 0 ? "first" : ms > 0.97 * this.span ? "last" : "" }, step < 100 ? `${Math.round(ms)} ms` : seconds(ms)),
       );
     }
     return group;
@@ -132,15 +132,17 @@ export class Timeline {
 
   statusLane(recording) {
     const group = shape("g", {}, this.label("status", AXIS + 13));
-    const changes = recording.statuses.length ? recording.statuses : [{ at_ms: 0, status: "running" }];
+    // Until the recording says otherwise, the task is running.
+    const known = recording.statuses;
+    const changes = known.length && known[0].at_ms === 0 ? known : [{ at_ms: 0, status: "running" }, ...known];
     changes.forEach((change, n) => {
-      const x = this.x(n === 0 ? 0 : change.at_ms);
+      const x = this.x(change.at_ms);
       const until = n + 1 < changes.length ? this.x(changes[n + 1].at_ms) : this.left + this.width;
       // A terminal status at the very end still is to be seen.
       const width = Math.max(6, until - x);
       group.append(shape("rect", { class: `band ${change.status}`, x: Math.min(x, this.left + this.width - 6), y: AXIS + 2, width, height: LANE - 5, rx: 2 },
         shape("title", {}, `${change.status} from ${seconds(change.at_ms)}`)));
-      if (width > 70) group.append(shape("text", { class: "band-name", x: x + 6, y: AXIS + 12 }, change.status));
+      if (width > 70) group.append(shape("text", { class: `band-name ${change.status}`, x: x + 6, y: AXIS + 12 }, change.status));
     });
     return group;
   }
