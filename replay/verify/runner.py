@@ -15,7 +15,7 @@ from pollux.replay.recording import Recording
 from pollux.replay.server import ReplayServer
 from pollux.replay.session import Session
 from pollux.replay.verify import streams
-from pollux.replay.verify.case import Case
+from pollux.replay.verify.case import Case, terminal, told
 from pollux.replay.verify.client_process import ClientProcess
 from pollux.replay.verify.judge import judge
 from pollux.replay.verify.outcome import End, Facts, Outcome
@@ -26,12 +26,16 @@ from pollux.replay.verify.scenarios import FEWEST_EVENTS, Scenario
 PLACEHOLDER = "{base_url}"
 #: A client that asks nothing for so long asks nothing any more: longer than any answer hangs.
 SILENCE_SECONDS = 12.0
+#: More is needed while it may be backing off.
+SILENCE_AFTER_A_FAILURE_SECONDS = 30.0
 #: Less is needed once it has been told that there is nothing more to come.
 SILENCE_AT_THE_END_SECONDS = 3.0
 #: How long another task is live where the scenario is busy.
 BUSY_SECONDS = 4.0
 
 _TOKEN = "any"
+# Half of what a server keeps (api_v1 2.3.6).
+_LARGEST_SHARE = 500
 _TICK_SECONDS = 0.2
 #: Rules that are broken by going on for ever: once one is, nothing more needs to be seen.
 _ENDLESS = ("TERMINAL-STOPS", "GONE-STOPS", "TOKEN-NOT-HAMMERED", "BUSY-NOT-HAMMERED")
@@ -167,6 +171,8 @@ def _stream(scenario: Scenario, given: Given, folder: Path) -> Stream:
 
 def _server(scenario: Scenario, stream: Stream) -> ReplayServer:
     per_poll = max(2, -(-len(stream.types) // scenario.polls))
+    if scenario.ring is None:
+        per_poll = min(per_poll, _LARGEST_SHARE)  # else a long recording would be all gaps
     return ReplayServer(
         stream.path,
         clock=scenario.clock,
@@ -233,10 +239,11 @@ def _silent_seconds(journal: Journal) -> float:
 def _patience(entries: Iterable[Entry]) -> float:
     """Return how many seconds of silence say that the client has come to an end."""
     last = max(entries, key=lambda entry: entry.number)
-    over = last.told_status in TERMINAL_STATUSES and last.intact
-    if over or last.http_status in (401, 403, 404, 410):
+    if terminal(last) or last.http_status in (401, 403, 404, 410):
         return SILENCE_AT_THE_END_SECONDS
-    return SILENCE_SECONDS + (last.retry_after or 0.0)
+    if told(last) or last.http_status == 202:
+        return SILENCE_SECONDS
+    return SILENCE_AFTER_A_FAILURE_SECONDS + (last.retry_after or 0.0)
 
 
 def _trouble(requests: Iterable[Entry], end: End, exit_code: int | None) -> str | None:

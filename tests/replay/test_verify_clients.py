@@ -87,6 +87,32 @@ def test_a_page_is_stepped_through_a_recording() -> None:
         replay.assert_client_ok()
 
 
+BROKEN_PAGES = {
+    "SHOWN-ALL": ("onEvent(event) {", "onEvent(event) {\n      if (event.idx % 5 === 3) return;"),
+    "SHOWN-ONCE": ("answer.append(element)", "answer.append(element, element.cloneNode(true))"),
+    "GAP-NOTICED": ("{ gap: `${first},${behind}` }", "{}"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@pytest.mark.parametrize("rule", list(BROKEN_PAGES))
+def test_a_page_that_shows_what_is_wrong_is_seen_through_its_dom(rule: str, tmp_path: Path) -> None:
+    if not Path("/usr/bin/chromium").exists():
+        pytest.skip("chromium is not installed")
+    right, wrong = BROKEN_PAGES[rule]
+    text = PAGE.read_text(encoding="utf-8")
+    assert text.count(right) == 1
+    (tmp_path / "index.html").write_text(text.replace(right, wrong), encoding="utf-8")
+    shutil.copy(CLIENTS / "browser" / "client.mjs", tmp_path)
+    command = COMMANDS["browser"].replace(str(PAGE), str(tmp_path / "index.html"))
+    given = Given.read(fixtures.recording_path("tools"))
+    told = visit(BY_NAME["gap" if rule == "GAP-NOTICED" else "calm"], given, command, timeout=90)
+    red = [result.rule for result in told.results if result.red]
+    # The last answer is shown just as the others are.
+    assert [name for name in red if name != "SHOWN-LAST-BATCH"] == [rule], told.last_words
+
+
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
 def test_the_javascript_module() -> None:
     done = subprocess.run(
