@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import httpx
 from python_httpx import Client, Failed, Stopped, main
 
 KNOWN = ("ai_message_start", "text_start", "text_chunk", "text_end", "task_complete")
@@ -49,6 +50,17 @@ class GivesUp(Client):
     def wait_after(self, error: Failed, wait: float) -> None:
         """End."""
         raise Stopped(str(error))
+
+
+class TrustsItsServer(Client):
+    """Ends at an answer that cannot be read."""
+
+    def read(self, answer: httpx.Response) -> dict[str, Any]:
+        """Return the data of a poll, which nobody has looked at."""
+        try:
+            return super().read(answer)
+        except Failed as error:
+            raise Stopped(str(error)) from None
 
 
 class StopsAtAnEvent(Client):
@@ -238,6 +250,7 @@ TWINS: dict[str, type[Client]] = {
     "SHOWN-LAST-BATCH": LosesTheLastBatch,
     "SHOWN-ONCE": ShowsTwice,
     "SHOWN-IN-ORDER": ShowsBackwards,
+    "RETRY-UNREADABLE": TrustsItsServer,
     "SINGLE-FLIGHT": PollsByTimer,
     "SANE-INTERVAL": PollsAllTheTime,
     "BACK-OFF": DoesNotBackOff,

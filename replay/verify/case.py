@@ -9,6 +9,8 @@ from pollux.replay.journal import Ack, Entry, Journal
 from pollux.replay.verify.outcome import Facts, Finding, Outcome
 from pollux.schemas.events import EVENT_TYPES
 
+# What ends a connection in the middle of an answer.
+_CUTTING_EFFECTS = frozenset({"truncate", "close", "reset", "hang", "drip"})
 _UNKNOWN_EFFECTS = frozenset({"unknown-type", "extra-fields"})
 # Adds events, so that those behind have another idx than in the recording.
 _SHIFTING_EFFECT = "unknown-type"
@@ -27,6 +29,10 @@ def doubtful(poll: Entry) -> bool:
 def failed(poll: Entry) -> bool:
     """Tell whether the poll brought nothing, and another try may bring it (api_v1 1.10)."""
     return poll.http_status in (0, 429) or poll.http_status >= 500
+
+
+def _unread(poll: Entry) -> bool:
+    return doubtful(poll) and poll.next_offset is None
 
 
 def terminal(poll: Entry) -> bool:
@@ -96,16 +102,6 @@ class Walk:
                 known = max(known, poll.next_offset or 0)
         return tuple(found)
 
-    @property
-    def trailing_failures(self) -> tuple[Entry, ...]:
-        """The polls since the last one that brought something."""
-        kept: list[Entry] = []
-        for poll in reversed(self.polls):
-            if not (failed(poll) or doubtful(poll)):
-                break
-            kept.append(poll)
-        return tuple(reversed(kept))
-
 
 @dataclass(frozen=True)
 class Case:
@@ -173,6 +169,14 @@ class Case:
                 for idx in poll.events:
                     found.setdefault(idx, []).append(poll)
         return {idx: tuple(polls) for idx, polls in found.items()}
+
+    def lost(self, poll: Entry) -> bool:
+        """Tell whether POLL brought nothing: no answer, a part of one, or another try is due."""
+        return failed(poll) or (_unread(poll) and bool(self.effects(poll) & _CUTTING_EFFECTS))
+
+    def unreadable(self, poll: Entry) -> bool:
+        """Tell whether POLL was answered with a whole body that says nothing."""
+        return _unread(poll) and not self.lost(poll)
 
     @cached_property
     def shifted(self) -> bool:

@@ -1,6 +1,7 @@
 """Whether a client goes on as long as it should, and no longer."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import takewhile
 
 from pollux.replay.journal import Entry
 from pollux.replay.verify.case import (
@@ -8,9 +9,7 @@ from pollux.replay.verify.case import (
     Walk,
     absent,
     broken,
-    doubtful,
     ended_ms,
-    failed,
     passed,
     runs,
     terminal,
@@ -115,33 +114,46 @@ def stops_when_gone(case: Case) -> Finding:
     return passed("polling stopped when the task was gone", [poll for run in gone for poll in run])
 
 
-def retries(case: Case) -> Finding:
-    """A poll that brought nothing is tried again from the same offset."""
+def retries_lost(case: Case) -> Finding:
+    """A poll that was lost is tried again from the same offset."""
+    return _retries(case, case.lost, "brought nothing", "every poll brought an answer")
+
+
+def retries_unreadable(case: Case) -> Finding:
+    """A poll whose answer cannot be read is tried again from the same offset."""
+    return _retries(case, case.unreadable, "could not be read", "every answer could be read")
+
+
+def _retries(case: Case, concerns: Callable[[Entry], bool], what: str, nothing: str) -> Finding:
     for walk in case.walks:
         for stray in strays(walk):
-            if stray.kind is Kind.AFTER_FAILURE and stray.before is not None:
+            before = stray.before
+            if stray.kind is Kind.AFTER_FAILURE and before is not None and concerns(before):
                 return broken(
-                    f"request {stray.before.number} asked from {stray.before.offset} and brought "
-                    f"nothing, and request {stray.poll.number} asked from {stray.poll.offset}",
-                    [stray.before, stray.poll],
+                    f"request {before.number} asked from {before.offset} and {what}, and "
+                    f"request {stray.poll.number} asked from {stray.poll.offset}",
+                    [before, stray.poll],
                 )
     for walk, last in stopped_at(case):
-        tries = walk.trailing_failures
-        if 0 < len(tries) < ENOUGH_TRIES and last not in case.unknown:
+        tries = _tries_at_the_end(case, walk)
+        if concerns(last) and len(tries) < ENOUGH_TRIES:
             return broken(
-                f"the client gave up after request {last.number}, which brought nothing"
-                f" ({_what(last)}): the next try may succeed",
+                f"the client gave up after request {last.number}, which {what} ({_what(last)}): "
+                "the next try may succeed",
                 tries,
             )
-    again = [
-        pair for walk in case.walks for pair in walk.pairs if failed(pair[0]) or doubtful(pair[0])
-    ]
+    again = [pair for walk in case.walks for pair in walk.pairs if concerns(pair[0])]
     if again:
-        return passed(
-            f"{len(again)} polls that brought nothing were tried again",
-            [poll for pair in again for poll in pair],
-        )
-    return absent("every poll brought an answer")
+        proof = [poll for pair in again for poll in pair]
+        return passed(f"{len(again)} polls that {what} were tried again", proof)
+    return absent(nothing)
+
+
+def _tries_at_the_end(case: Case, walk: Walk) -> list[Entry]:
+    """Return the polls since the last one that brought something, the latest first."""
+    return list(
+        takewhile(lambda poll: case.lost(poll) or case.unreadable(poll), reversed(walk.polls))
+    )
 
 
 def tolerates_unknown(case: Case) -> Finding:
@@ -162,5 +174,5 @@ def _what(poll: Entry) -> str:
     if poll.http_status == 0:
         return "the connection was lost"
     if poll.http_status == 200:
-        return "the body could not be read"
+        return "a damaged body"
     return f"status {poll.http_status}"

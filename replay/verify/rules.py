@@ -58,10 +58,10 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "RETRY-SAME-OFFSET",
         Level.MUST,
-        "After a lost connection, an unreadable body, 429 or 5xx the same offset is asked again, "
-        "at least until three tries in a row have failed.",
+        "After a lost connection, 429 or 5xx the same offset is asked again, at least until three "
+        "tries in a row have failed.",
         "api_v1 1.10, 2.3.6",
-        endings.retries,
+        endings.retries_lost,
     ),
     Rule(
         "UNTIL-TERMINAL",
@@ -145,6 +145,13 @@ RULES: tuple[Rule, ...] = (
         "api_v1 2.3.2",
         rendering.in_order,
         rendering=True,
+    ),
+    Rule(
+        "RETRY-UNREADABLE",
+        Level.SHOULD,
+        "After a body that cannot be read, which API v1 forbids, the same offset is asked again.",
+        "api_v1 1.2, 2.3.6",
+        endings.retries_unreadable,
     ),
     Rule(
         "SINGLE-FLIGHT",

@@ -93,7 +93,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         "malformed",
         "One answer is no JSON, another one ends in the middle.",
-        ("RETRY-SAME-OFFSET", *_OFFSETS, "SHOWN-ONCE"),
+        ("RETRY-UNREADABLE", "RETRY-SAME-OFFSET", *_OFFSETS, "SHOWN-ONCE"),
         faults="poll 3 -> malformed\npoll 6 -> truncate",
     ),
     Scenario(

@@ -140,6 +140,11 @@ BROKEN: dict[str, tuple[Visit, tuple[int, ...], dict[str, Any]]] = {
         (1,),
         {},
     ),
+    "RETRY-UNREADABLE": (
+        Visit().poll(0, [0]).poll(1, intact=False, next_offset=None, told_status=None),
+        (2,),
+        {},
+    ),
     "SINGLE-FLIGHT": (
         Visit()
         .poll(0, [0], took_ms=900.0)
@@ -242,6 +247,9 @@ FREEDOMS: dict[str, Visit] = {
     "taking a damaged answer or not: not taken": (
         Visit().poll(0, [0]).poll(1, [1, 2], intact=False).poll(1, [1, 2], status="succeeded")
     ),
+    "believing an answer that lies": (
+        Visit().poll(0, [0]).poll(1, [1], status="succeeded", intact=False)
+    ),
     "giving up on an answer that takes long, and asking again": (
         Visit()
         .poll(0, [0], took_ms=9000.0)
@@ -296,6 +304,13 @@ def test_what_is_left_open_fails_no_client(freedom: str) -> None:
     types = {0: "ai_message_start", 3: "ai_message_start"} if "no place" in freedom else {}
     types |= {idx: "text_chunk" for idx in ENOUGH if idx not in types}
     assert FREEDOMS[freedom].red(types=types) == []
+
+
+def test_an_answer_that_is_cut_off_is_a_lost_one() -> None:
+    cut = {"intact": False, "next_offset": None, "told_status": None}
+    visit = Visit().poll(0, [0]).poll(1, **cut, faults=("poll 2 -> truncate",))
+    effects = {"poll 2 -> truncate": "truncate"}
+    assert visit.red(effects=effects) == ["RETRY-SAME-OFFSET"]
 
 
 def test_asking_for_everything_each_time_is_going_back() -> None:

@@ -28,6 +28,7 @@ SHOWN_IN = {
     "SHOWN-LAST-BATCH": "calm",
     "SHOWN-ONCE": "calm",
     "SHOWN-IN-ORDER": "calm",
+    "RETRY-UNREADABLE": "malformed",
     "SINGLE-FLIGHT": "slow",
     "SANE-INTERVAL": "slow",
     "BACK-OFF": "storm",
