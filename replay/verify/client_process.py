@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import IO, Any, Self
 
+from pollux.replay.errors import ReplayError
 from pollux.replay.journal import Ack, Journal
 
 _TAIL_LINES = 30
@@ -28,9 +29,17 @@ class ClientProcess:
         command: A shell command, its placeholders replaced already.
         environment: Variables beside those of this process.
         journal: Where what it shows is written down.
+
+    Raises:
+        ReplayError: on a system without process groups.
     """
 
     def __init__(self, command: str, environment: Mapping[str, str], journal: Journal) -> None:
+        if os.name != "posix":
+            raise ReplayError(
+                "starting a client needs process groups, which only POSIX systems have: start "
+                "'pollux replay' and the client yourself, and ask for /__replay/report"
+            )
         self._command = command
         self._environment = {**os.environ, **environment}
         self._journal = journal
