@@ -4,7 +4,6 @@ import time
 import uuid
 
 from pollux.conformance.check import verifies
-from pollux.conformance.haste import is_quick
 from pollux.conformance.judge import Judge
 from pollux.conformance.offered_tools import offered_tools
 from pollux.conformance.stage import Stage, Task
@@ -102,10 +101,11 @@ def test_a_task_is_cancelled_while_its_model_is_silent(stage: Stage, judge: Judg
     "CANCEL-ENDS-RIGHT-AFTER-SEND",
     "POLL-TERMINAL-COMPLETE",
     needs=["scripted-model"],
+    slow=True,
 )
 def test_a_task_is_cancelled_right_after_its_send(stage: Stage, judge: Judge) -> None:
     """The cancel follows the send without a pause, several times over."""
-    for _ in range(2 if is_quick(stage) else 6 * stage.budget.repeats):
+    for _ in range(6 * stage.budget.repeats):
         name = stage.hold_name()
         task = stage.user.start(script(turn(say("a"), hold(name), say(20))))
         task.hold = name

@@ -244,7 +244,7 @@ def test_what_is_no_number_is_no_limit_and_no_offset(stage: Stage, judge: Judge)
             )
 
 
-@verifies("CONV-LIST-PAGES")
+@verifies("CONV-LIST-PAGES", slow=True)
 def test_pages_neither_skip_nor_repeat(stage: Stage, judge: Judge) -> None:
     """Going on where a page ended leads through the list, each conversation once."""
     user = stage.user

@@ -97,8 +97,10 @@ def test_chunks_of_every_kind_come_as_they_were_sent(stage: Stage, judge: Judge)
     _judge_chunks(judge, "EVENT-GRANULARITY-TEXT", task, "text_chunk", list(_ODD_CHUNKS))
 
 
-@verifies("EVENT-GRANULARITY-TEXT", "EVENT-GRANULARITY-THINKING", needs=["scripted-model"])
-@pytest.mark.parametrize("size", [pytest.param(1, marks=SLOW), 2, pytest.param(5, marks=SLOW)])
+@verifies(
+    "EVENT-GRANULARITY-TEXT", "EVENT-GRANULARITY-THINKING", needs=["scripted-model"], slow=True
+)
+@pytest.mark.parametrize("size", [1, 2, 5])
 def test_characters_that_the_network_cuts_apart_are_whole(
     stage: Stage, judge: Judge, size: int
 ) -> None:
@@ -216,6 +218,7 @@ def test_the_events_of_an_answer_keep_their_order(stage: Stage, judge: Judge) ->
     "EVENT-TOOL-START-PREPARED",
     "EVENT-PAYLOAD",
     needs=["scripted-model", "tools"],
+    slow=True,
 )
 def test_several_rounds_of_tools_and_text_keep_their_order(stage: Stage, judge: Judge) -> None:
     """Three calls of the model, tools between them: counts begin anew, the task does not."""

@@ -215,7 +215,7 @@ def _letters(name: str) -> str:
     )
 
 
-@verifies("FILE-UPLOAD-NAME-LONG", "COMMON-NO-SERVER-ERROR")
+@verifies("FILE-UPLOAD-NAME-LONG", "COMMON-NO-SERVER-ERROR", slow=True)
 def test_a_long_name_is_cut_at_a_character_or_refused(area: FileArea, judge: Judge) -> None:
     """Long in characters, or only in bytes: no character is torn, and no server falls over."""
     area.put("plain.txt")

@@ -50,7 +50,7 @@ def area(user: User) -> FileArea:
     return FileArea(user)
 
 
-@verifies("FILE-ESCAPE-LIST", "FILE-ESCAPE-DOWNLOAD", needs=["data-dir"])
+@verifies("FILE-ESCAPE-LIST", "FILE-ESCAPE-DOWNLOAD", needs=["data-dir"], slow=True)
 def test_a_file_outside_of_the_root_is_not_read(area: FileArea, judge: Judge) -> None:
     """It is there, and every spelling of the way to it is tried."""
     area.fetch(area.put("plain.txt").path)  # the positive control
