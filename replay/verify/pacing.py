@@ -23,6 +23,8 @@ CALM_MS = 1000.0
 FEWEST_QUICK = 3
 #: How much longer than without trouble a client waits that backs off.
 BACK_OFF_FACTOR = 1.5
+#: How much longer the last of several waits is than the first when they grow.
+GROWTH_FACTOR = 1.8
 #: How much sooner than ``Retry-After`` says is taken for the inaccuracy of two clocks.
 EARLY_MS = 50.0
 
@@ -86,7 +88,7 @@ def back_off(case: Case) -> Finding:
             if len(waits) < FEWEST_QUICK:
                 continue
             judged += tries
-            grown = waits[-1] >= BACK_OFF_FACTOR * waits[0]
+            grown = waits[-1] >= max(GROWTH_FACTOR * waits[0], SHORTEST_INTERVAL_MS)
             if not grown and min(waits) < CALM_MS and mean(waits) < BACK_OFF_FACTOR * usual:
                 told_waits = ", ".join(f"{wait:.0f}" for wait in waits)
                 return broken(

@@ -289,6 +289,14 @@ FREEDOMS: dict[str, Visit] = {
         .poll(1, http_status=503)
         .poll(1, [1], status="succeeded")
     ),
+    "trying further and further apart, beginning soon": (
+        Visit()
+        .poll(0, [0])
+        .poll(1, http_status=503)
+        .poll(1, http_status=503, wait=50)
+        .poll(1, http_status=503, wait=100)
+        .poll(1, [1], status="succeeded", wait=200)
+    ),
     "having no place for a type of event": (
         Visit().poll(0, [0, 1, 2]).show(1, 2).poll(3, [3, 4], status="succeeded").show(4)
     ),
