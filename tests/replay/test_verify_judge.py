@@ -315,7 +315,7 @@ def test_what_is_left_open_fails_no_client(freedom: str) -> None:
 
 
 def test_an_answer_that_is_cut_off_is_a_lost_one() -> None:
-    cut = {"intact": False, "next_offset": None, "told_status": None}
+    cut: dict[str, Any] = {"intact": False, "next_offset": None, "told_status": None}
     visit = Visit().poll(0, [0]).poll(1, **cut, faults=("poll 2 -> truncate",))
     effects = {"poll 2 -> truncate": "truncate"}
     assert visit.red(effects=effects) == ["RETRY-SAME-OFFSET"]
