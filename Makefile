@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 
 .PHONY: demo test lint types check clean
 
-demo: $(STAMP)  ## the main job: serve, check, record, replay (no key, no network)
+demo: $(STAMP)  ## the main job: serve, check, record, replay, verify (no key, no network)
 	$(BIN)/pollux demo
 
 test: check  ## everything that must hold before a change lands

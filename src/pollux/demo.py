@@ -1,6 +1,7 @@
 """The command ``pollux demo``: the whole of it, one part after the other, on this machine alone."""
 
 import json
+import shlex
 import sys
 import tempfile
 import time
@@ -30,6 +31,9 @@ from pollux.replay.format import Code
 from pollux.replay.recorder import RecordingResult, record
 from pollux.replay.recording import Recording
 from pollux.replay.server import ReplayServer
+from pollux.replay.verify.outcome import Outcome
+from pollux.replay.verify.runner import PLACEHOLDER, Given, visit
+from pollux.replay.verify.scenarios import BY_NAME
 from pollux.schemas.requirements import load_requirements
 
 REPORT = "report.json"
@@ -57,6 +61,7 @@ _SELECTION = (
     "SEND-AFTER-END",
 )
 _SPEED = 4.0
+_STORM_SECONDS = 60.0
 _SEED = 1
 
 
@@ -86,7 +91,7 @@ class _Failed(Exception):
     help=f"Leave {REPORT} and {RECORDING} in DIR.",
 )
 def demo(keep: Path | None) -> None:
-    """Show all of it: serve, check, record, replay.
+    """Show all of it: serve, check, record, replay, verify.
 
     No key and no network is needed. Exit codes: 0 all held; 1 something did not; 2 the server
     could not be started; 3 something could not be verified.
@@ -126,6 +131,8 @@ def _run(folder: Path, console: Console) -> Report:
         console.print(f"   {result.events} events in {result.seconds:.1f} s, to {RECORDING}.")
     _title(console, 4, f"Replay: the server is gone; a client reads the recording, {_SPEED:g}x")
     _replay(result, console)
+    _title(console, 5, "Verify: the replay fails now and then; its client, the recorder, is judged")
+    _verify(result, console)
     return report
 
 
@@ -167,6 +174,23 @@ def _replay(result: RecordingResult, console: Console) -> None:
     text = "".join(watcher.texts("text_chunk"))
     console.print(f"   The client read: {text}", markup=False)
     console.print(f"   All {len(recorded)} events came as they were recorded: {last.status}.")
+
+
+def _verify(result: RecordingResult, console: Console) -> None:
+    """Judge the recorder by how it gets through a storm of errors."""
+    storm = BY_NAME["storm"]
+    again = result.path.with_name("again.taskcast.jsonl")
+    client = [sys.executable, "-m", "pollux", "record", PLACEHOLDER, "--token", "any"]
+    command = shlex.join([*client, "--send", "Play it.", "-o", str(again)])
+    try:
+        seen = visit(storm, Given.read(result.path), command, timeout=_STORM_SECONDS)
+    finally:
+        again.unlink(missing_ok=True)
+    broken = [row for row in seen.results if row.outcome in (Outcome.FAIL, Outcome.WARN)]
+    if broken or seen.trouble:
+        raise _Failed(seen.trouble or f"the recorder broke {broken[0].rule}: {broken[0].detail}")
+    held = sum(row.outcome is Outcome.PASS for row in seen.results)
+    console.print(f"   In a storm of errors it kept {held} rules in {len(seen.requests)} requests.")
 
 
 def _title(console: Console, number: int, text: str) -> None:
