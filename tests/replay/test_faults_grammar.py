@@ -53,7 +53,7 @@ def values_of(kind: Kind) -> st.SearchStrategy[Any]:
         kinds.EVENTS.noun: spans(0),
         kinds.TIMES.noun: spans(0),
         "an operation": st.sampled_from([SHORT_OPERATIONS.get(name, name) for name in OPERATIONS]),
-        CONTENT_TYPE.noun: st.tuples(printable, printable).map("/".join),
+        CONTENT_TYPE.noun: st.from_regex(r"[a-z0-9.+-]{1,9}/[a-z0-9.+-]{1,9}", fullmatch=True),
         HEADER.noun: st.tuples(st.sampled_from(["A", "x-b"]), printable).map(": ".join),
         count().noun: st.integers(0, 10**9),
         count(1).noun: st.integers(1, 100),

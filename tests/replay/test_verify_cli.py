@@ -120,8 +120,9 @@ def test_an_interrupted_run_says_what_it_has_seen(tmp_path: Path) -> None:
         while "2 of" not in running.stderr.readline():
             assert running.poll() is None
         running.send_signal(signal.SIGINT)
-        assert "this is what was seen" in running.stderr.read()
-    assert running.returncode == 3
+        said = running.stderr.read()
+        assert "this is what was seen" in said
+    assert running.returncode == 3, said
     told = json.loads(report.read_text())
     assert (told["complete"], told["verdict"]) == (False, "incomplete")
     assert [scenario["name"] for scenario in told["scenarios"]] == ["calm"]
