@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-_MOST_ENTRIES = 100_000
+_MOST_ENTRIES = 20_000
 
 
 @dataclass(frozen=True, slots=True)

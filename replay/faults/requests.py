@@ -1,6 +1,7 @@
 """What a request of a client is about: operation, task, offset, and who asks."""
 
 import re
+import sys
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
@@ -38,7 +39,9 @@ def find_operation(method: str, path: str) -> tuple[str | None, Mapping[str, str
     below = path.removeprefix(API_PREFIX)
     for its_method, pattern, operation_id in _routes():
         if its_method == method and (match := pattern.fullmatch(below)):
-            return operation_id, match.groupdict()
+            return operation_id, {
+                name: sys.intern(value) for name, value in match.groupdict().items()
+            }
     return None, {}
 
 
@@ -63,4 +66,5 @@ def shown_path(environ: "WSGIEnvironment") -> str:
 def client_of(environ: "WSGIEnvironment") -> str:
     """Return who asks: address and user agent."""
     told = f"{environ.get('REMOTE_ADDR', '')} {environ.get('HTTP_USER_AGENT', '')}"
-    return "".join(c if c.isprintable() else "?" for c in told.strip())[:_LONGEST_CLIENT]
+    client = "".join(c if c.isprintable() else "?" for c in told.strip())[:_LONGEST_CLIENT]
+    return sys.intern(client)  # the journal keeps it with every request
