@@ -33,7 +33,7 @@ class Trial:
         expected = expected_of(request, self.world)
         if request.operation == "sendMessage" and not expected.faults and not self.may_send:
             return []
-        request = self._ready(request)
+        request = self.ready(request)
         exchange = request.send(self.witness.api)
         for charge in judge(request, expected, exchange):
             self.witness.add(charge)
@@ -54,8 +54,11 @@ class Trial:
         if self._tasks_left is not None:
             self._tasks_left -= 1
 
-    def _ready(self, request: Request) -> Request:
-        """Have something of its own deleted by each deletion of something that is there."""
+    def ready(self, request: Request) -> Request:
+        """Have something of its own deleted by each deletion of something that is there.
+
+        What all requests may speak of stays; the result is REQUEST itself for everything else.
+        """
         if request.operation != "deleteConversation" or request.method is not None:
             return request
         if request.place not in self.world.conversations:

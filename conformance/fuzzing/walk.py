@@ -127,6 +127,10 @@ class _Walk:
             task.clear()
 
     def _take(self, request: Request) -> Exchange | None:
+        ready = self._trial.ready(request)
+        if ready is not request:
+            request = ready
+            self._world.conversations.add(request.place)
         expected = expected_of(request, self._world)
         if request.operation == "sendMessage" and not self._trial.may_send:
             return None
