@@ -360,7 +360,8 @@ FAULTS = [
         "POLL-OFFSET-RESPECTED",
         "POLL-EVENT-IMMUTABLE",
         only=("POLL-OFFSET-RESPECTED",),
-        may=("RING-WINDOW-START-TRUE",),
+        # Of an event that was not seen before, its false data are seen.
+        may=("RING-WINDOW-START-TRUE", "EVENT-PAYLOAD"),
     ),
     fault(
         "an answer has at most 20 events",
