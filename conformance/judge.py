@@ -78,8 +78,7 @@ class Judge:
         """
         if requirement not in self.declared:
             raise CheckDefinitionError(f"{self.check} judges {requirement} without declaring it")
-        self._record(requirement, holds, message, expected, got, by)
-        return holds
+        return self._look(requirement, holds, message, expected, got, by)
 
     def require(
         self,
@@ -99,8 +98,7 @@ class Judge:
         Raises:
             CannotVerifyError: when it does not hold.
         """
-        self._record(requirement, holds, message, expected, got, by)
-        if not holds:
+        if not self._look(requirement, holds, message, expected, got, by):
             raise CannotVerifyError(f"{message}: expected {expected}, got {got}", requirement)
 
     def cannot_verify(self, reason: str) -> Never:
@@ -129,16 +127,23 @@ class Judge:
             self._held.add(requirement)
 
     def breached(self, breach: Breach) -> None:
-        """Note a breach that the polling client has seen, whoever declares its requirement."""
-        self._record(
-            breach.requirement,
-            False,
-            breach.message,
-            breach.expected,
-            breach.got,
-            breach.exchanges,
-            breach.script,
+        """Note a breach, whoever declares its requirement."""
+        name = breach.requirement
+        self._known(name)
+        with self._lock:
+            self._breaches[name] += 1
+            if self._breaches[name] > _MOST_EVIDENCE:
+                return
+        evidence = Evidence(
+            check=self.check,
+            message=_sendable(breach.message),
+            expected=_sendable(breach.expected),
+            got=_sendable(breach.got),
+            exchanges=tuple(exchange.as_dict() for exchange in breach.exchanges),
+            script=_sendable(breach.script),
         )
+        with self._lock:
+            self._broken.setdefault(name, []).append(evidence)
 
     # -- the end ------------------------------------------------------------------------
 
@@ -186,35 +191,14 @@ class Judge:
             name, Outcome.HARNESS_ERROR, f"{self.check} declares {name} but never judged it"
         )
 
-    def _record(
-        self,
-        name: str,
-        holds: bool,
-        message: str,
-        expected: str,
-        got: str,
-        by: By,
-        script: str = "",
-    ) -> None:
+    def _look(self, name: str, holds: bool, message: str, expected: str, got: str, by: By) -> bool:
         self._known(name)
         if holds:
             self.held(name)
-            return
-        with self._lock:
-            self._breaches[name] += 1
-            if self._breaches[name] > _MOST_EVIDENCE:
-                return
-        exchanges = (by,) if isinstance(by, Exchange) else tuple(by)
-        evidence = Evidence(
-            check=self.check,
-            message=_sendable(message),
-            expected=_sendable(expected),
-            got=_sendable(got),
-            exchanges=tuple(exchange.as_dict() for exchange in exchanges),
-            script=_sendable(script),
-        )
-        with self._lock:
-            self._broken.setdefault(name, []).append(evidence)
+        else:
+            exchanges = (by,) if isinstance(by, Exchange) else tuple(by)
+            self.breached(Breach(name, message, expected, got, exchanges))
+        return holds
 
     def _known(self, name: str) -> Requirement:
         try:

@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 
-from pollux.conformance.judge import By, Judge
+from pollux.conformance.judge import Judge
 from pollux.polling.breach import Breach
-from pollux.polling.exchange import Exchange
 from pollux.schemas.requirements import Level, Requirement
 
 
@@ -32,23 +31,9 @@ class Ledger(Judge):
         """Tell the judge of the check."""
         self._judge.held(requirement)
 
-    def _record(
-        self,
-        name: str,
-        holds: bool,
-        message: str,
-        expected: str,
-        got: str,
-        by: By,
-        script: str = "",
-    ) -> None:
-        must = self._known(name).level is Level.MUST
-        if holds:
-            self.held(name)
-            return
-        exchanges = (by,) if isinstance(by, Exchange) else tuple(by)
-        breach = Breach(name, message, expected, got, exchanges, script)
-        if must:
+    def breached(self, breach: Breach) -> None:
+        """Keep what is a MUST; pass on what is not."""
+        if self._known(breach.requirement).level is Level.MUST:
             self.breaches.append(breach)
         else:
             self._judge.breached(breach)

@@ -7,7 +7,7 @@ from flask import Response, request
 
 from pollux.conformance.mutants.beginnings import tasks_that_begin_late
 from pollux.conformance.mutants.mutant import Patch, mutant
-from pollux.reference_server import agent, config, tasks
+from pollux.reference_server import config
 from pollux.reference_server.agent import Agent
 from pollux.reference_server.http import ApiError
 from pollux.reference_server.tasks import Status, Task
@@ -34,13 +34,13 @@ def cancel_is_answered_with_202(patch: Patch) -> None:
 def cancel_waits_for_the_model(patch: Patch) -> None:
     """A cancel takes effect only when the model sends its next chunk."""
 
-    @patch.wrap(tasks.Task, "cancel")
-    def cancel(original: Any, self: tasks.Task) -> None:
+    @patch.wrap(Task, "cancel")
+    def cancel(original: Any, self: Task) -> None:
         time.sleep(0.05)  # by then the model has been asked, however soon the cancel came
         original(self)
 
-    @patch.wrap(tasks.Task, "on_cancel")
-    def on_cancel(_original: Any, _self: tasks.Task, _interrupt: Any) -> None:
+    @patch.wrap(Task, "on_cancel")
+    def on_cancel(_original: Any, _self: Task, _interrupt: Any) -> None:
         return None
 
 
@@ -49,8 +49,8 @@ def cancel_right_after_the_send_is_lost(patch: Patch) -> None:
     """A cancel before the task has begun to run has no effect; a later one has."""
     begun = tasks_that_begin_late(patch)
 
-    @patch.wrap(tasks.Task, "cancel")
-    def cancel(original: Any, self: tasks.Task) -> None:
+    @patch.wrap(Task, "cancel")
+    def cancel(original: Any, self: Task) -> None:
         if self.task_id in begun:
             original(self)
 
@@ -69,8 +69,8 @@ def cancel_waits_for_the_next_try(patch: Patch) -> None:
 def cancel_of_a_finished_task_is_a_conflict(patch: Patch) -> None:
     """Cancelling a task that has ended is refused with 409."""
 
-    @patch.wrap(tasks.Task, "cancel")
-    def cancel(original: Any, self: tasks.Task) -> None:
+    @patch.wrap(Task, "cancel")
+    def cancel(original: Any, self: Task) -> None:
         if self.status.terminal:
             raise ApiError(409, "the task has ended")
         original(self)
@@ -80,8 +80,8 @@ def cancel_of_a_finished_task_is_a_conflict(patch: Patch) -> None:
 def cancel_touches_a_finished_task(patch: Patch) -> None:
     """Cancelling a task that has ended changes its ``updated_at``."""
 
-    @patch.wrap(tasks.Task, "cancel")
-    def cancel(original: Any, self: tasks.Task) -> None:
+    @patch.wrap(Task, "cancel")
+    def cancel(original: Any, self: Task) -> None:
         original(self)
         if self.status.terminal:
             self._updated_at = time.time()
@@ -91,8 +91,8 @@ def cancel_touches_a_finished_task(patch: Patch) -> None:
 def cancel_a_second_time_is_a_conflict(patch: Patch) -> None:
     """A second cancel of a task that is still live is refused with 409."""
 
-    @patch.wrap(tasks.Task, "cancel")
-    def cancel(original: Any, self: tasks.Task) -> None:
+    @patch.wrap(Task, "cancel")
+    def cancel(original: Any, self: Task) -> None:
         if self.cancel_requested:
             raise ApiError(409, "the task is being cancelled")
         original(self)
@@ -114,8 +114,8 @@ def cancel_of_anything_succeeds(patch: Patch) -> None:
 def cancel_does_not_reach_the_tools(patch: Patch) -> None:
     """A cancel while tools are at work is noticed only when all of them are done."""
 
-    @patch.wrap(agent.Agent, "_use_tool")
-    async def use_tool(original: Any, self: agent.Agent, call: Any, number: str) -> None:
+    @patch.wrap(Agent, "_use_tool")
+    async def use_tool(original: Any, self: Agent, call: Any, number: str) -> None:
         await original(self, call, number)
         if number == "1_8":
             # The eighth tool of one answer takes its time, and cannot be interrupted.

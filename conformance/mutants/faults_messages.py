@@ -10,7 +10,6 @@ from pollux.conformance.mutants.mutant import Patch, mutant
 from pollux.reference_server import sending
 from pollux.reference_server.conversations import ID_PATTERN
 from pollux.reference_server.http import ApiError, ok
-from pollux.reference_server.routes import messages as message_routes
 from pollux.reference_server.routes import messages as routes
 from pollux.reference_server.sending import SendRequest
 from pollux.reference_server.services import Services
@@ -364,7 +363,7 @@ def message_writes_its_settings_first(patch: Patch) -> None:
 def message_of_plain_text_is_sent(patch: Patch) -> None:
     """A body of plain text is taken for the message itself."""
 
-    @patch.wrap(message_routes, "read_json_object")
+    @patch.wrap(routes, "read_json_object")
     def read(original: Any, **limits: Any) -> Any:
         if request.mimetype == "text/plain" and request.get_data():
             return {"message": request.get_data(as_text=True)}
