@@ -1,13 +1,10 @@
 """The command ``pollux check``."""
 
 import secrets
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 
 import click
 from rich.console import Console
@@ -25,6 +22,7 @@ from pollux.conformance.selection import selected
 from pollux.conformance.sharing import shares
 from pollux.conformance.target import Profile, address
 from pollux.conformance.target_file import TargetFile, find_target_file
+from pollux.interrupts import Interrupts
 from pollux.schemas.requirements import load_requirements
 
 _NOTHING_VERIFIED = 3
@@ -251,7 +249,7 @@ def _run(asked: _Asked, setting: Setting, log_file: Path | None, console: Consol
         token=asked.tokens[0] if asked.tokens else None,
         other_token=asked.other_tokens[0] if asked.other_tokens else None,
     )
-    with _terminable(), ExitStack() as stack:
+    with Interrupts().caught(), ExitStack() as stack:
         if setting.start or setting.reference:
             console.print("starting the implementation", style="dim")
         settings: tuple[Setting, ...] = ()
@@ -277,25 +275,6 @@ def _run(asked: _Asked, setting: Setting, log_file: Path | None, console: Consol
         )
         run_checks(plan, log, settings=settings)
         return build_report(log.events)
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Take SIGTERM as Ctrl-C, so that what was started is ended and the report is written.
-
-    SIGINT is taken, too, where a shell has it ignored (in scripts it does so for "&").
-    """
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    previous = {number: signal.signal(number, interrupt) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _from_environment(parameter: str) -> bool:

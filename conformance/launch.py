@@ -1,6 +1,5 @@
 """Starts an implementation as a process group of its own, waits until it answers, ends it."""
 
-import contextlib
 import os
 import signal
 import socket
@@ -16,6 +15,7 @@ import httpx
 
 from pollux.conformance.errors import LaunchError
 from pollux.polling.redaction import Redactor
+from pollux.process_groups import end_group
 
 _TAIL_LINES = 40
 _LONGEST_LINE = 2000
@@ -133,12 +133,7 @@ class ServerProcess:
         process, self._process = self._process, None
         if process is None:
             return
-        _signal_group(process.pid, first)
-        # Whoever of the group outlives its leader is ended, too.
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(grace)
-        _signal_group(process.pid, signal.SIGKILL)
-        process.wait()
+        end_group(process, first=first, grace=grace)
         if self._reader is not None:
             self._reader.join(1.0)
         if process.stdout is not None and self._reader is not None and not self._reader.is_alive():
@@ -191,9 +186,3 @@ def _drain(stream: IO[bytes], lines: deque[str]) -> None:
     """Keep the pipe empty, or a talkative implementation would block in its next print."""
     while line := stream.readline(_LONGEST_LINE):
         lines.append(line.decode("utf-8", "replace").rstrip("\n"))
-
-
-def _signal_group(pid: int, number: signal.Signals) -> None:
-    # macOS refuses permission where only zombies are left in the group.
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)

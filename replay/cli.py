@@ -115,7 +115,7 @@ def record(
     # What one command needs does not slow down the other.
     from rich.console import Console
 
-    from pollux.replay.interrupts import Interrupts
+    from pollux.interrupts import Interrupts
     from pollux.replay.progress import shown
     from pollux.replay.recorder import Options
     from pollux.replay.recorder import record as record_task

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from pollux import __version__
+from pollux.interrupts import Interrupts
 from pollux.polling.client import ApiClient
 from pollux.polling.exchange import Exchange
 from pollux.polling.http import Limits
@@ -17,7 +18,6 @@ from pollux.replay.beginning import Beginning, Task
 from pollux.replay.errors import RecordingCutOff
 from pollux.replay.format import FORMAT_VERSION, VANISHED, Code, Deltas, Header, Record
 from pollux.replay.intake import BadAnswer, Entry
-from pollux.replay.interrupts import Interrupts
 from pollux.replay.pace import Pace, Patience, retry_after_seconds
 from pollux.replay.redaction import Secrets
 from pollux.replay.writer import RecordingWriter

@@ -8,12 +8,13 @@ from typing import Any, Self
 from pollux.replay.control.waiting import Wish, wait
 from pollux.replay.faults import parse_rules
 from pollux.replay.journal import Ack, Journal
+from pollux.replay.recording import Recording
 from pollux.replay.server import ReplayServer
+from pollux.replay.timeline import Timeline
 from pollux.replay.verify.judge import judge
 from pollux.replay.verify.outcome import End, Facts, Outcome, Result
 from pollux.replay.verify.outputs import request_line
 from pollux.replay.verify.rules import BY_ID
-from pollux.replay.verify.runner import event_types
 
 _TEST_SECONDS = 10.0
 
@@ -164,9 +165,11 @@ class ReplayUnderTest:
             raise AssertionError("\n".join(self._told(result) for result in broken))
 
     def _judged(self, end: End) -> list[Result]:
-        types = event_types(self._paths[0]) if len(self._paths) == 1 else {}
-        rules = self.server.session.faults.rules
-        effects = {rule.name: rule.effect.name for rule in rules}
+        types: dict[int, str] = {}
+        if len(self._paths) == 1:
+            with Recording(self._paths[0]) as recording:  # the server may have closed its own
+                types = Timeline(recording).event_types()
+        effects = self.server.session.faults.effects
         return judge(self.journal, Facts(end=end, types=types, effects=effects))
 
     def _told(self, result: Result) -> str:

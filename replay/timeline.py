@@ -115,6 +115,10 @@ class Timeline:
     def _beginning(self) -> TaskState:
         return TaskState(status=self.first_status(), updated_at=self.created_at)
 
+    def event_types(self) -> dict[int, str]:
+        """Return the type of each event, by its idx."""
+        return {event["idx"]: str(event.get("type")) for event in self.events()}
+
     def _before_events(self) -> Iterator[Record]:
         records = (placed.record for placed in self._source.records())
         return takewhile(lambda record: record.code != Code.EVENT, records)

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from pollux.conformance.mutants.mutant import Mutant, MutantError, load_mutants
 from pollux.conformance.mutants.runner import Kill, merged, run_mutants
-from pollux.conformance.report.files import write_atomically
+from pollux.files import write_atomically
 
 
 @click.command()

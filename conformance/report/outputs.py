@@ -19,11 +19,11 @@ from pollux.conformance.baseline import (
 )
 from pollux.conformance.report.badge import render_badge
 from pollux.conformance.report.console import print_report
-from pollux.conformance.report.files import write_atomically
 from pollux.conformance.report.json import render_json
 from pollux.conformance.report.junit import render_junit
 from pollux.conformance.report.page import render_page
 from pollux.conformance.report.report import Report
+from pollux.files import write_atomically
 from pollux.schemas.requirements import load_requirements
 
 #: Exit code of what cannot be done: wrong usage, a file that cannot be read or written.

@@ -17,11 +17,10 @@ def report(session: Session, *, ended: bool) -> dict[str, Any]:
     """
     play = session.current()
     track = None if play is None else session.playlist.find(play.name)
-    told = () if track is None else track.timeline.events()
     facts = Facts(
         end=End.SILENT if ended else End.RUNNING,
-        types={event["idx"]: str(event.get("type")) for event in told},
-        effects={rule.name: rule.effect.name for rule in session.faults.rules},
+        types={} if track is None else track.timeline.event_types(),
+        effects=session.faults.effects,
     )
     results = judge(session.journal, facts)
     return {

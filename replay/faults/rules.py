@@ -142,6 +142,11 @@ class RuleSet:
                 self._counts[rule.name].add(asked)
             return hit
 
+    @property
+    def effects(self) -> dict[str, str]:
+        """The name of each rule's effect, by the name of the rule."""
+        return {rule.name: rule.effect.name for rule in self.rules}
+
     def fired(self, name: str) -> int:
         """Return how often the rule called NAME has fired."""
         with self._lock:

@@ -106,13 +106,13 @@ def verify(
     # Flask and httpx are loaded only when there is something to be judged.
     from rich.console import Console
 
+    from pollux.files import write_atomically
     from pollux.replay.errors import ReplayError
     from pollux.replay.verify.outputs import (
         print_report,
         render_html,
         render_json,
         render_junit,
-        write_file,
     )
     from pollux.replay.verify.report import Report
     from pollux.replay.verify.runner import Given
@@ -156,7 +156,7 @@ def verify(
     code = report.exit_code
     for path, render in outputs:
         try:
-            write_file(path, render(report))
+            write_atomically(path, render(report).encode())
         except OSError as error:
             click.echo(f"error: {path} cannot be written: {error.strerror or error}", err=True)
             code = _UNUSABLE
@@ -166,15 +166,16 @@ def verify(
 def _visits(
     scenarios: "Sequence[Scenario]", given: "Given", command: str, timeout: float, *, quiet: bool
 ) -> "list[Visit]":
-    """Run all scenarios, or as many as there is time for before Ctrl-C."""
+    """Run all scenarios, or as many as there is time for before Ctrl-C or SIGTERM."""
     from rich.console import Console
 
+    from pollux.interrupts import Interrupts
     from pollux.replay.verify.runner import visit
 
     console = Console(stderr=True)
     visits: list[Visit] = []
     try:
-        with console.status("") as status:
+        with Interrupts().caught(), console.status("") as status:
             for number, scenario in enumerate(scenarios, start=1):
                 line = f"{number} of {len(scenarios)}: {scenario.name}"
                 status.update(line)

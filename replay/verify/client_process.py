@@ -1,9 +1,7 @@
 """A client as a process group of its own: started through the shell, listened to, ended whole."""
 
-import contextlib
 import json
 import os
-import signal
 import subprocess
 import threading
 from collections import deque
@@ -11,6 +9,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import IO, Any, Self
 
+from pollux.process_groups import end_group
 from pollux.replay.errors import ReplayError
 from pollux.replay.journal import Ack, Journal
 
@@ -99,20 +98,11 @@ class ClientProcess:
 
     def end(self) -> None:
         """End every process of the group: politely first, then at once."""
-        process = self._process
-        if process is None:
+        if self._process is None:
             return
-        self._signal(process, signal.SIGTERM)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE_SECONDS)
-        self._signal(process, signal.SIGKILL)
-        process.wait()
+        end_group(self._process, grace=_GRACE_SECONDS)
         for reader in self._readers:
             reader.join(_GRACE_SECONDS)
-
-    def _signal(self, process: subprocess.Popen[str], number: signal.Signals) -> None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, number)
 
     def _listen(self, line: str) -> None:
         ack = read_ack(line, self._journal.since_ms())

@@ -1,12 +1,9 @@
 """The report on a terminal, as JSON, as JUnit XML and as one HTML page."""
 
 import json
-import os
-import tempfile
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from importlib import resources
-from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -130,7 +127,6 @@ def render_junit(report: Report) -> str:
     """
     root = ET.Element("testsuites", {"name": "Pollux: client of API v1"})
     unproved = {standing.rule.id for standing in report.standings if standing.unproved}
-    judged = {standing.rule.id for standing in report.standings}
     for visit in report.visits:
         cases = []
         if visit.trouble:
@@ -138,7 +134,7 @@ def render_junit(report: Report) -> str:
             _add(cases[-1], "error", "trouble", visit.trouble, visit.last_words)
         for standing in report.standings:
             result = visit.result(standing.rule.id)
-            if result.outcome is Outcome.NOT_APPLICABLE or standing.rule.id not in judged:
+            if result.outcome is Outcome.NOT_APPLICABLE:
                 continue
             case = _case(visit, standing.rule.id)
             cases.append(case)
@@ -174,29 +170,6 @@ def render_html(report: Report) -> str:
     return environment.from_string(template.read_text(encoding="utf-8")).render(
         report=report, proof=proof, line=request_line, verdict=verdict_line(report)
     )
-
-
-def write_file(path: Path, text: str) -> None:
-    """Write TEXT into PATH, whole or not at all.
-
-    Raises:
-        OSError: when it cannot be written.
-    """
-    if path.exists() and not path.is_file():
-        path.write_text(text, encoding="utf-8")  # a device, such as /dev/stdout
-        return
-    with tempfile.NamedTemporaryFile(
-        "w", encoding="utf-8", dir=path.absolute().parent, prefix=path.name, delete=False
-    ) as file:
-        made = Path(file.name)
-        try:
-            file.write(text)
-            file.flush()
-            os.fchmod(file.fileno(), 0o644)
-            made.replace(path)
-        except BaseException:
-            made.unlink()
-            raise
 
 
 def _case(visit: Visit, name: str) -> ET.Element:

@@ -14,6 +14,7 @@ from pollux.replay.journal import Entry, Journal
 from pollux.replay.recording import Recording
 from pollux.replay.server import ReplayServer
 from pollux.replay.session import Session
+from pollux.replay.timeline import Timeline
 from pollux.replay.verify import streams
 from pollux.replay.verify.case import Case, terminal, told
 from pollux.replay.verify.client_process import ClientProcess
@@ -78,25 +79,7 @@ class Given:
                     f"{path} does not tell how its task ended: a client can be judged only by a "
                     "recording with a terminal status"
                 )
-            return cls(path, recording.name, event_types(path))
-
-
-def event_types(path: Path) -> dict[int, str]:
-    """Return the type of each event of the recording in PATH, by idx.
-
-    Raises:
-        RecordingError: when it cannot be read.
-        OSError: when it cannot be opened.
-    """
-    with Recording(path) as recording:
-        payloads = (
-            row.record.payload for row in recording.records() if row.record.code == Code.EVENT
-        )
-        return {
-            payload["idx"]: str(payload.get("type"))
-            for payload in payloads
-            if isinstance(payload, dict) and isinstance(payload.get("idx"), int)
-        }
+            return cls(path, recording.name, Timeline(recording).event_types())
 
 
 @dataclass(frozen=True)
@@ -135,10 +118,7 @@ def visit(scenario: Scenario, given: Given, command: str, *, timeout: float) -> 
         seconds = time.monotonic() - began
         # What is still being answered is written down when the server has stopped.
         server.stop()
-        rules = server.session.faults.rules
-        facts = Facts(
-            end=end, types=stream.types, effects={rule.name: rule.effect.name for rule in rules}
-        )
+        facts = Facts(end=end, types=stream.types, effects=server.session.faults.effects)
         requests = tuple(sorted(journal.entries, key=lambda entry: entry.number))
         return Visit(
             scenario=scenario.name,

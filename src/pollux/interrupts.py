@@ -1,4 +1,4 @@
-"""Lets Ctrl-C end a recording between two writes, and never within one."""
+"""Ends a command by Ctrl-C or SIGTERM where it may end, and never within a write."""
 
 import signal
 from collections.abc import Iterator
@@ -6,8 +6,19 @@ from contextlib import contextmanager
 from types import FrameType
 
 
+class Interrupted(KeyboardInterrupt):
+    """SIGINT or SIGTERM has come.
+
+    A class of its own, for ``python -m`` ends by the signal, whatever exit code was asked for,
+    when a plain ``KeyboardInterrupt`` has passed through an ``exec``, as in every dataclass.
+    """
+
+
 class Interrupts:
-    """Turns SIGINT and SIGTERM into ``KeyboardInterrupt``, held back while something is written."""
+    """Turns SIGINT and SIGTERM into ``Interrupted``, held back while something is written.
+
+    SIGINT is taken, too, where a shell has it ignored (in scripts it does so for "&").
+    """
 
     def __init__(self) -> None:
         self._held = False
@@ -34,10 +45,10 @@ class Interrupts:
             self._held = False
         if self._waiting:
             self._waiting = False
-            raise KeyboardInterrupt
+            raise Interrupted
 
     def _come(self, _signal: int, _frame: FrameType | None) -> None:
         if self._held:
             self._waiting = True
         else:
-            raise KeyboardInterrupt
+            raise Interrupted

@@ -12,8 +12,8 @@ from click.testing import CliRunner, Result
 
 from pollux.conformance.outcome import Outcome
 from pollux.conformance.report.cli import report as command
-from pollux.conformance.report.files import write_atomically
 from pollux.conformance.report.json import render_json
+from pollux.files import write_atomically
 from tests.conformance.made_reports import EVERY, Row, hostile_report, made_log, made_report
 from tests.conformance.workshop import (
     OTHER_TOKEN,

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from pollux.interrupts import Interrupts
 from pollux.replay.errors import RecorderError, RecordingCutOff, RecordingExists
 from pollux.replay.format import Record
-from pollux.replay.interrupts import Interrupts
 from pollux.replay.pace import Pace
 from pollux.replay.recorder import Options, Progress, RecordingResult, record
 from pollux.replay.recording import Recording

@@ -15,7 +15,6 @@ from pollux.replay.verify.outputs import (
     render_html,
     render_json,
     render_junit,
-    write_file,
 )
 from pollux.replay.verify.report import Report, Verdict, Visit
 from tests.replay.verify_support import Visit as Made
@@ -168,11 +167,3 @@ def test_the_page_stands_alone(told: Report) -> None:
 def test_what_a_client_prints_is_text_in_the_page() -> None:
     words = visited(good(), last_words="<b>bold</b>")
     assert "&lt;b&gt;bold&lt;/b&gt;" in render_html(report(words))
-
-
-def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
-    path = tmp_path / "report.json"
-    path.write_text("old")
-    write_file(path, "new")
-    assert path.read_text() == "new"
-    assert [file.name for file in tmp_path.iterdir()] == ["report.json"]
