@@ -4,9 +4,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-_MOST_ENTRIES = 20_000
+#: Requests, and acknowledgements, that the journal of one session keeps.
+_MOST = 20_000
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,23 +87,49 @@ class Ack:
     gap: tuple[int, int] | None = None
 
 
+class _Kept(Generic[_Item]):
+    """The last of what was added; the lock of the journal guards it."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.items: list[_Item] = []
+        self.dropped = 0
+
+    @property
+    def added(self) -> int:
+        return self.dropped + len(self.items)
+
+    def add(self, item: _Item) -> None:
+        self.items.append(item)
+        if len(self.items) > self._most:
+            self.drop(1)
+
+    def drop(self, count: int) -> None:
+        self.dropped += len(self.items[:count])
+        del self.items[:count]
+
+    def since(self, position: int) -> tuple[int, list[_Item]]:
+        return self.added, self.items[max(0, position - self.dropped) :]
+
+    def clear(self) -> None:
+        self.items.clear()
+        self.dropped = 0
+
+
 class Journal:
     """The requests of one session, in the order in which they ended; safe for threads.
 
     Args:
         now: Seconds of a clock that never goes back.
-        most: Entries kept; the oldest are dropped first, and counted.
+        most: Requests kept, and as many acknowledgements; the oldest are dropped first, and
+            counted.
     """
 
-    def __init__(
-        self, now: Callable[[], float] = time.monotonic, most: int = _MOST_ENTRIES
-    ) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic, most: int = _MOST) -> None:
         self._now = now
         self._began = now()
-        self._most = most
-        self._entries: list[Entry] = []
-        self._acks: list[Ack] = []
-        self._dropped = 0
+        self._entries = _Kept[Entry](most)
+        self._acks = _Kept[Ack](most)
         self._last_ms = 0.0
         self._changed = threading.Condition(threading.RLock())
 
@@ -111,52 +140,64 @@ class Journal:
     def add(self, entry: Entry) -> None:
         """Write down a request that has ended."""
         with self._changed:
-            self._entries.append(entry)
-            if len(self._entries) > self._most:
-                del self._entries[0]
-                self._dropped += 1
+            self._entries.add(entry)
             self._last_ms = max(self._last_ms, entry.since_ms + entry.took_ms)
             self._changed.notify_all()
 
     def ack(self, ack: Ack) -> None:
         """Write down what a client has shown."""
         with self._changed:
-            self._acks.append(ack)
+            self._acks.add(ack)
             self._changed.notify_all()
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The requests that have ended."""
         with self._changed:
-            return tuple(self._entries)
+            return tuple(self._entries.items)
 
     @property
     def acks(self) -> tuple[Ack, ...]:
         """What clients have shown."""
         with self._changed:
-            return tuple(self._acks)
+            return tuple(self._acks.items)
 
     def since(self, position: int) -> tuple[int, list[Entry]]:
         """Return what was added behind POSITION, and the position behind that; 0 is the first."""
         with self._changed:
-            start = max(0, position - self._dropped)
-            return self._dropped + len(self._entries), self._entries[start:]
+            return self._entries.since(position)
 
     def acks_since(self, position: int) -> tuple[int, list[Ack]]:
         """Return what was acknowledged behind POSITION, and the position behind that."""
         with self._changed:
-            return len(self._acks), self._acks[position:]
+            return self._acks.since(position)
 
     @property
     def added(self) -> int:
         """How many entries were added, those that were dropped included."""
         with self._changed:
-            return self._dropped + len(self._entries)
+            return self._entries.added
 
     @property
     def dropped(self) -> int:
         """How many entries were dropped because there were too many."""
-        return self._dropped
+        return self._entries.dropped
+
+    @property
+    def whole(self) -> bool:
+        """Whether all is there: nothing was dropped, neither requests nor acknowledgements."""
+        with self._changed:
+            return not self._entries.dropped and not self._acks.dropped
+
+    def __len__(self) -> int:
+        """How many requests and acknowledgements are kept."""
+        return len(self._entries.items) + len(self._acks.items)
+
+    def drop(self, count: int) -> None:
+        """Drop the COUNT oldest requests, and as many acknowledgements: others need the room."""
+        with self._changed:
+            self._entries.drop(count)
+            self._acks.drop(count)
 
     def silent_ms(self) -> float:
         """Return the milliseconds since the last request ended, or the session began."""
@@ -173,7 +214,6 @@ class Journal:
         with self._changed:
             self._entries.clear()
             self._acks.clear()
-            self._dropped = 0
             self._began = self._now()
             self._last_ms = 0.0
             self._changed.notify_all()

@@ -18,6 +18,10 @@ SESSION_KEY = "pollux.session"
 RECORDING_HEADER = "X-Pollux-Recording"
 FAULTS_HEADER = "X-Pollux-Faults"
 _MOST_SESSIONS = 256
+#: What the journals of all sessions keep together; about 1 KB each.
+_MOST_ENTRIES = 100_000
+#: After how many requests that is looked at.
+_LOOK_EVERY = 500
 _PREFIX = re.compile(r"/s/([^/]*)(/.*)?", re.DOTALL)
 _ID = re.compile(r"[\w.~-]{1,100}")
 _BAD_ID = "a session is named by 1 to 100 letters, digits or '.', '_', '~', '-': /s/<id>/api/v1"
@@ -33,16 +37,26 @@ class Sessions:
         playlist: What is played.
         setup: How sessions begin.
         most: How many are kept; of more, those that were not asked for longest are forgotten.
+        most_entries: How many requests and acknowledgements their journals keep together; of
+            more, the longest journal loses its oldest.
 
     Attributes:
         closing: Set when the server stops: nobody may wait any longer.
     """
 
-    def __init__(self, playlist: Playlist, setup: Setup, most: int = _MOST_SESSIONS) -> None:
+    def __init__(
+        self,
+        playlist: Playlist,
+        setup: Setup,
+        most: int = _MOST_SESSIONS,
+        most_entries: int = _MOST_ENTRIES,
+    ) -> None:
         self.closing = threading.Event()
         self._playlist = playlist
         self._setup = setup
         self._most = most
+        self._most_entries = most_entries
+        self._asked = 0
         self._lock = threading.Lock()
         self._sessions = {"": self._make("")}
 
@@ -54,6 +68,9 @@ class Sessions:
             while len(self._sessions) > self._most:
                 oldest = next(known for known in self._sessions if known)
                 self._sessions.pop(oldest).retire()
+            self._asked += 1
+            if self._asked % _LOOK_EVERY == 0:
+                self._make_room()
             return session
 
     def reset(self, session_id: str) -> Session:
@@ -69,6 +86,11 @@ class Sessions:
         """Return all sessions, the one used last first."""
         with self._lock:
             return list(reversed(self._sessions.values()))
+
+    def _make_room(self) -> None:
+        journals = [session.journal for session in self._sessions.values()]
+        while sum(map(len, journals)) > self._most_entries:
+            max(journals, key=len).drop(_LOOK_EVERY)
 
     def _make(self, session_id: str) -> Session:
         only = self._playlist.find(session_id) or self._playlist.find(session_id.split("~")[0])

@@ -1,9 +1,14 @@
 """From what a client did to what can be said of it: pure, rule by rule."""
 
 from pollux.replay.journal import Journal
-from pollux.replay.verify.case import Case
+from pollux.replay.verify.case import Case, untestable
 from pollux.replay.verify.outcome import Facts, Level, Outcome, Result
 from pollux.replay.verify.rules import RULES
+
+_TOO_LONG = (
+    "the session is too long to be judged: its first requests are not kept any more. Begin it "
+    "anew (POST /__replay/reset) and judge less at a time"
+)
 
 
 def judge(journal: Journal, facts: Facts | None = None) -> list[Result]:
@@ -21,7 +26,7 @@ def judge(journal: Journal, facts: Facts | None = None) -> list[Result]:
     case = Case.of(journal, facts)
     results = []
     for rule in RULES:
-        finding = rule.judge(case)
+        finding = rule.judge(case) if journal.whole else untestable(_TOO_LONG)
         outcome = finding.outcome
         if outcome is Outcome.FAIL and rule.level is Level.SHOULD:
             outcome = Outcome.WARN

@@ -9,10 +9,12 @@ import pytest
 
 from pollux.polling.client import ApiClient
 from pollux.replay.clock import clock_maker
+from pollux.replay.journal import Entry
 from pollux.replay.playlist import Playlist, Track
 from pollux.replay.server import ReplayServer
 from pollux.replay.session import Setup
 from pollux.replay.sessions import Sessions
+from pollux.replay.verify import Outcome, judge
 from tests.replay.support import e, header, s, write
 
 
@@ -240,6 +242,24 @@ def test_sessions_that_were_not_asked_for_longest_are_forgotten(files: list[Path
         assert [session.id for session in sessions.all()] == ["c", "a", ""]
         assert sessions.get("") is default
         assert sessions.get("a") is first
+
+
+def test_the_longest_journal_makes_room_for_the_others(files: list[Path]) -> None:
+    with ReplayServer(files[0]) as server:
+        playlist: Playlist = server.session.playlist
+        sessions = Sessions(playlist, Setup(clock_maker("manual")), most_entries=1500)
+        ann, bob = sessions.get("ann").journal, sessions.get("bob").journal
+        for number in range(2000):
+            ann.add(Entry(number, 0.0, 0.0, 0.0, "ann", "GET", "/"))
+            sessions.get("ann")
+        for number in range(100):
+            bob.add(Entry(number, 0.0, 0.0, 0.0, "bob", "GET", "/"))
+        assert bob.whole and len(bob) == 100
+        assert not ann.whole
+        assert 1000 <= len(ann) <= 2000
+        assert ann.entries[-1].number == 1999
+        assert ann.since(1999)[1] == [ann.entries[-1]]
+        assert {result.outcome for result in judge(ann)} == {Outcome.UNTESTABLE}
 
 
 def test_a_cap_shortens_the_pauses_and_nothing_else(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pollux.replay.journal import Journal
+from pollux.replay.journal import Ack, Journal
 from pollux.replay.verify import RULES, End, Facts, Level, Outcome, judge
 from tests.replay.support import PROPERTY
 from tests.replay.verify_support import Visit
@@ -51,6 +51,25 @@ def test_of_an_empty_journal_nothing_is_said() -> None:
     assert {result.outcome for result in judge(Journal(), Facts(End.EXITED))} == {
         Outcome.NOT_APPLICABLE
     }
+
+
+def test_of_a_journal_that_has_lost_its_beginning_nothing_is_said() -> None:
+    visit = good()
+    visit.journal.drop(3)
+    results = visit.judged()
+    assert {result.outcome for result in results.values()} == {Outcome.UNTESTABLE}
+    assert "reset" in results["OFFSET-AS-TOLD"].detail
+
+
+def test_a_journal_keeps_the_last_requests_and_acknowledgements() -> None:
+    journal = Journal(most=3)
+    for idx in range(5):
+        journal.ack(Ack(0.0, idx))
+    assert [ack.idx for ack in journal.acks] == [2, 3, 4]
+    assert journal.acks_since(4) == (5, [journal.acks[-1]])
+    assert not journal.whole
+    journal.clear()
+    assert journal.whole and journal.acks_since(0) == (0, [])
 
 
 # Each breaks one rule and no other; the numbers are those of the requests that prove it.
