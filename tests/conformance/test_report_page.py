@@ -1,13 +1,11 @@
 """The HTML page: whole without a network and without scripts, deaf to what servers send."""
 
-import shutil
-from collections.abc import Iterator
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from pollux.conformance.baseline import Entry, apply_baseline
 from pollux.conformance.outcome import Evidence, Outcome
@@ -16,9 +14,6 @@ from pollux.conformance.report.page import moments, render_page, shares
 from pollux.conformance.report.report import Report
 from tests.conformance.made_reports import EVERY, HOSTILE, hostile_report, made_report
 from tests.polling.exchanges import exchange
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-in_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 LONG = exchange(
     b"b" * 3000,
@@ -183,16 +178,6 @@ def test_a_timeline_says_when_each_exchange_began_and_how_long_it_took() -> None
     assert 70 < two.x <= 75
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        try:
-            yield chromium
-        finally:
-            chromium.close()
-
-
 class _Visit:
     """A page opened from a file, and what it did."""
 
@@ -207,7 +192,7 @@ class _Visit:
 
 
 @pytest.mark.browser
-@in_browser
+@pytest.mark.browser
 def test_a_hostile_report_does_nothing_in_a_browser(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_bytes(render_page(hostile_report()).encode())
@@ -220,7 +205,7 @@ def test_a_hostile_report_does_nothing_in_a_browser(browser: Browser, tmp_path: 
 
 
 @pytest.mark.browser
-@in_browser
+@pytest.mark.browser
 def test_the_page_is_whole_without_scripts(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_bytes(render_page(made_report(*EVERY)).encode())
@@ -235,7 +220,7 @@ def test_the_page_is_whole_without_scripts(browser: Browser, tmp_path: Path) -> 
 
 
 @pytest.mark.browser
-@in_browser
+@pytest.mark.browser
 def test_the_filter_shows_what_is_asked_for(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_bytes(render_page(made_report(*EVERY)).encode())
@@ -252,7 +237,7 @@ def test_the_filter_shows_what_is_asked_for(browser: Browser, tmp_path: Path) ->
 
 
 @pytest.mark.browser
-@in_browser
+@pytest.mark.browser
 def test_a_curl_line_is_copied(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_bytes(render_page(made_report(("A", "MUST", Outcome.FAIL))).encode())
@@ -265,7 +250,7 @@ def test_a_curl_line_is_copied(browser: Browser, tmp_path: Path) -> None:
 
 
 @pytest.mark.browser
-@in_browser
+@pytest.mark.browser
 @pytest.mark.parametrize("width", [360, 1200])
 def test_nothing_is_wider_than_the_screen(browser: Browser, tmp_path: Path, width: int) -> None:
     path = tmp_path / "report.html"

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,18 +52,6 @@ def recording(tmp_path: Path) -> Path:
     middle = Record(0, "m", {"label": "half"})
     records = [*short_answer()[:6], middle, *short_answer()[6:]]
     return write(tmp_path / "short.taskcast.jsonl", records)
-
-
-@pytest.fixture
-def server(recording: Path) -> Iterator[ReplayServer]:
-    with ReplayServer(recording, clock="manual") as running:
-        yield running
-
-
-@pytest.fixture
-def client(server: ReplayServer) -> Iterator[ApiClient]:
-    with ApiClient(server.base_url, "any") as connected:
-        yield connected
 
 
 class Control:

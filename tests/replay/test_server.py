@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,18 +41,6 @@ from tests.replay.support import (
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
     return write(tmp_path / "short.taskcast.jsonl", short_answer(), head=header(request=REQUEST))
-
-
-@pytest.fixture
-def server(recording: Path) -> Iterator[ReplayServer]:
-    with ReplayServer(recording, clock="manual") as running:
-        yield running
-
-
-@pytest.fixture
-def client(server: ReplayServer) -> Iterator[ApiClient]:
-    with ApiClient(server.base_url, "any") as connected:
-        yield connected
 
 
 REQUEST = {"message": "Say hello", "run_mode": "fast"}

@@ -7,13 +7,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, expect
 
 from pollux import fixtures
 from pollux.replay.testing import ReplayUnderTest
 from pollux.replay.verify import Outcome
-from pollux.replay.verify.browser import line_of
+from pollux.replay.verify.browser import address_of, line_of
 from pollux.replay.verify.runner import Given, visit
 from pollux.replay.verify.scenarios import BY_NAME
+from tests.conftest import CHROMIUM
 
 ROOT = Path(__file__).parents[2]
 CLIENTS = ROOT / "examples" / "clients"
@@ -23,10 +25,10 @@ COMMANDS = {
     "shell": f"sh {CLIENTS / 'shell.sh'} {{base_url}}",
     "browser": (
         f"{sys.executable} -m pollux.replay.verify.browser '{PAGE}?base={{base_url}}' "
-        "--chromium /usr/bin/chromium"
+        f"--chromium {CHROMIUM}"
     ),
 }
-NEEDS = {"node": ("node",), "shell": ("curl", "jq"), "browser": ("/usr/bin/chromium",)}
+NEEDS = {"node": ("node",), "shell": ("curl", "jq"), "browser": ()}
 
 
 @pytest.mark.slow
@@ -55,34 +57,24 @@ def test_a_client_keeps_every_rule(client: str, scenario: str) -> None:
 
 
 @pytest.mark.browser
-def test_a_page_is_stepped_through_a_recording() -> None:
-    if not Path("/usr/bin/chromium").exists():
-        pytest.skip("chromium is not installed")
-    sync_api = pytest.importorskip("playwright.sync_api")
-    from pollux.replay.verify.browser import address_of
-
+def test_a_page_is_stepped_through_a_recording(browser: Browser) -> None:
     with (
         ReplayUnderTest("tools", clock="manual") as replay,
         address_of(f"{PAGE}?base={replay.base_url}") as url,
-        sync_api.sync_playwright() as playwright,
     ):
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox"]
-        )
         page = browser.new_page()
         page.goto(url)
         replay.wait_for(polls=1)
         shown = page.locator("[data-idx]")
         replay.step(3)
-        sync_api.expect(shown).to_have_count(3)
+        expect(shown).to_have_count(3)
         replay.step(2)
-        sync_api.expect(shown).to_have_count(5)
+        expect(shown).to_have_count(5)
         assert page.locator("#status").inner_text() == "running"
         replay.step(1000)
-        sync_api.expect(page.locator("#status")).to_have_text("succeeded")
+        expect(page.locator("#status")).to_have_text("succeeded")
         idxs = shown.evaluate_all("all => all.map((one) => Number(one.dataset.idx))")
         assert idxs == list(range(48))
-        browser.close()
         replay.ack(*idxs)
         replay.assert_client_ok()
 
@@ -98,8 +90,6 @@ BROKEN_PAGES = {
 @pytest.mark.browser
 @pytest.mark.parametrize("rule", list(BROKEN_PAGES))
 def test_a_page_that_shows_what_is_wrong_is_seen_through_its_dom(rule: str, tmp_path: Path) -> None:
-    if not Path("/usr/bin/chromium").exists():
-        pytest.skip("chromium is not installed")
     right, wrong = BROKEN_PAGES[rule]
     text = PAGE.read_text(encoding="utf-8")
     assert text.count(right) == 1

@@ -1,14 +1,13 @@
 """The viewer in a browser: it shows what happens, moves the task, and runs nothing it is told."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from pollux.fixtures import recording_path
 from pollux.polling.client import ApiClient
@@ -17,13 +16,7 @@ from pollux.replay.format import Record
 from pollux.replay.server import ReplayServer
 from tests.replay.support import e, header, s, short_answer, write
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 LONG = 20_000
-
-in_browser = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"),
-]
 
 
 @pytest.fixture
@@ -32,28 +25,6 @@ def recording(tmp_path: Path) -> Path:
     records = [*short_answer()[:6], marker, *short_answer()[6:]]
     head = header(title="A short answer", request={"message": "Hello"})
     return write(tmp_path / "short.taskcast.jsonl", records, head=head)
-
-
-@pytest.fixture
-def server(recording: Path) -> Iterator[ReplayServer]:
-    with ReplayServer(recording, clock="manual") as running:
-        yield running
-
-
-@pytest.fixture
-def client(server: ReplayServer) -> Iterator[ApiClient]:
-    with ApiClient(server.base_url, "any") as connected:
-        yield connected
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        try:
-            yield chromium
-        finally:
-            chromium.close()
 
 
 class Visit:
@@ -126,7 +97,7 @@ def test_the_page_refers_to_nothing_outside() -> None:
 
 
 class TestInABrowser:
-    pytestmark = in_browser
+    pytestmark = pytest.mark.browser
 
     def test_the_transcript_grows_with_the_task(
         self, visit: Visit, server: ReplayServer, client: ApiClient
