@@ -4,6 +4,7 @@ Run by hand: ``python benchmarks/replay_load.py [--clients 200] [--seconds 60]``
 made up, plays at speed 1, and each client polls it in a session of its own. A poll tells when it
 was sent and when it was answered; every event that was due before the first must be in the answer,
 none that is due after the second. How far an answer is off that is the error of the clock.
+The clients share the machine with the server; what the server itself took is told apart.
 """
 
 import argparse
@@ -63,6 +64,7 @@ def main() -> None:
             seen = _all_clients(port, due_ms, options.clients, options.interval, options.seconds)
             _tell(seen, options.seconds, due_ms)
             click.echo(f"memory  {before:.1f} MB before, {_memory_mb(server.pid):.1f} MB after")
+            _tell_server(port, options.clients)
         finally:
             server.terminate()
             server.wait()
@@ -151,6 +153,21 @@ def _tell(seen: list[Seen], seconds: float, due_ms: list[float]) -> None:
     early, late = max(each.early_ms for each in seen), max(each.late_ms for each in seen)
     reached = sum(ms <= seconds * 1000 for ms in due_ms)
     click.echo(f"clock   {reached:,} events due; at most {early:.1f} ms early, {late:.1f} ms late")
+
+
+def _tell_server(port: int, clients: int) -> None:
+    """Tell how long the server itself took, by the polls that its journals still have."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    took = []
+    for number in range(clients):
+        connection.request("GET", f"/s/load-{number}/__replay/journal?limit=100000")
+        journal = json.loads(connection.getresponse().read())
+        took += [entry["took_ms"] for entry in journal["requests"] if entry["poll"]]
+    cuts = statistics.quantiles(took, n=100)
+    click.echo(
+        f"server  p50 {cuts[49]:.1f} ms, p99 {cuts[98]:.1f} ms, longest {max(took):.1f} ms from "
+        f"the request to the answer, in the {len(took):,} polls that it has kept"
+    )
 
 
 def _memory_mb(pid: int) -> float:
