@@ -7,11 +7,18 @@ from collections.abc import Callable
 import pytest
 
 from pollux.conformance.effort import Budget
+from pollux.conformance.fuzzing.furnish import world_of
+from pollux.conformance.fuzzing.request import Request as FuzzedRequest
+from pollux.conformance.fuzzing.trial import Trial
+from pollux.conformance.fuzzing.walk import Step, Walks
+from pollux.conformance.judge import Judge
 from pollux.conformance.outcome import Outcome
+from pollux.conformance.pulse import Pulse
 from pollux.conformance.recorder import Plan
 from pollux.conformance.report.log import EventLog
 from pollux.conformance.report.report import Report, build_report
 from pollux.conformance.runner import run_checks
+from pollux.conformance.stage import Stage
 from pollux.conformance.target import Profile
 from pollux.schemas.requirements import load_requirements
 from tests.conformance.workshop import (
@@ -193,3 +200,18 @@ def test_a_real_model_is_asked_for_few_tasks(workshop: Workshop) -> None:
     # One for the tasks' own check and one for the strangers', and a few that were generated.
     assert 3 <= len(accepted) <= 2 + 3 * 2
     assert len(set(accepted) - cancelled) <= 2
+
+
+def test_a_walk_leaves_what_the_next_one_speaks_of(workshop: Workshop) -> None:
+    judge = Judge("test_fuzzing", [], load_requirements())
+    with workshop.serve() as url:
+        target = workshop.target(url)
+        with Stage(target, judge, Pulse(url, 1.0), None, "1") as stage:
+            trial = Trial(stage, world_of(stage))
+            (known,) = trial.world.conversations
+            deletion = Step(FuzzedRequest("deleteConversation", (("conversation_id", known),)))
+            reading = Step(FuzzedRequest("getConversation", (("conversation_id", known),)))
+            walks = Walks(stage, trial)
+            assert walks((deletion, reading)) == []
+            assert trial.witness.api.get_conversation(known).status == 200
+        judge.finish()
