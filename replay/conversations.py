@@ -12,6 +12,8 @@ from pollux.replay.timeline import Timeline
 
 DEFAULT_TITLE = "新对话"
 _LONGEST_TITLE = 50
+#: How many conversations of clients a session keeps.
+_MOST = 1000
 
 
 @dataclass(frozen=True)
@@ -146,10 +148,13 @@ class ConversationBook:
 
     Args:
         recorded: Timelines whose conversations are there from the start.
+        most: How many others are kept; of more, the oldest are forgotten.
     """
 
-    def __init__(self, recorded: Iterable[Timeline]) -> None:
+    def __init__(self, recorded: Iterable[Timeline], most: int = _MOST) -> None:
         self._conversations: dict[str, Conversation] = {}
+        self._begun: dict[str, None] = {}
+        self._most = most
         for timeline in recorded:
             header = timeline.header
             if header.conversation_id is None:
@@ -169,6 +174,9 @@ class ConversationBook:
             moment += timedelta(milliseconds=1)
         conversation = Conversation(conversation_id, transcript.iso_time(None))
         self._conversations[conversation_id] = conversation
+        self._begun[conversation_id] = None
+        if len(self._begun) > self._most:
+            self.remove(self._conversations[next(iter(self._begun))])
         return conversation
 
     def find(self, conversation_id: str) -> Conversation | None:
@@ -178,6 +186,7 @@ class ConversationBook:
     def remove(self, conversation: Conversation) -> None:
         """Forget CONVERSATION."""
         del self._conversations[conversation.id]
+        self._begun.pop(conversation.id, None)
 
     def newest_first(self) -> list[Conversation]:
         """Return all of them, the one changed last first."""

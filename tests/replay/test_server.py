@@ -18,6 +18,7 @@ from pollux.replay.conversations import ConversationBook
 from pollux.replay.errors import NotARecording
 from pollux.replay.format import Record
 from pollux.replay.play import Play
+from pollux.replay.recording import Recording
 from pollux.replay.server import ReplayServer
 from pollux.replay.timeline import Cursor, Timeline
 from pollux.schemas.openapi import response_schema
@@ -442,6 +443,15 @@ def test_time_that_is_let_pass_adds_up(server: ReplayServer, client: ApiClient) 
 def test_ids_of_conversations_differ_even_within_a_millisecond() -> None:
     book = ConversationBook([])
     assert len({book.create().id for _ in range(50)}) == 50
+
+
+def test_of_too_many_conversations_the_oldest_begun_one_is_forgotten(recording: Path) -> None:
+    with Recording(recording) as opened:
+        book = ConversationBook([Timeline(opened)], most=2)
+        [recorded] = book.newest_first()
+        first, second, third = book.create(), book.create(), book.create()
+        assert book.find(first.id) is None
+        assert {one.id for one in book.newest_first()} == {recorded.id, second.id, third.id}
 
 
 def test_moving_needs_a_live_task(server: ReplayServer) -> None:
