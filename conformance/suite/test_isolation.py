@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from pollux.conformance.check import verifies
@@ -321,17 +322,19 @@ def test_another_users_object_is_like_one_that_does_not_exist(stage: Stage, judg
         (api.get_personalization, names),
     ]
     for ask, asked in questions:
-        mine, unknown, told, allowed = _compared(ask, asked)
+        comparison = _Comparison(ask, asked)
         for _ in range(_TRIES):
             # What differs now and then, such as a time, is no matter of whose the object is.
-            if mine.status == unknown.status and told:
-                mine, unknown, told, allowed = _compared(ask, asked)
+            if not comparison.told or comparison.shown_by_the_status:
+                break
+            comparison.again()
+        mine, unknown = comparison.mine, comparison.unknown
         judge.that(
             "ISOLATION-SAME-ANSWER",
-            mine.status == unknown.status and not told,
+            not comparison.told,
             f"{mine.operation} for an object of another user, beside one that does not exist",
-            expected=f"{unknown.summary}, the same body: {allowed}",
-            got=f"{mine.summary}, {told or 'the same body'}",
+            expected=f"{unknown.summary}, the same answer: {comparison.allowed}",
+            got=f"{mine.summary}, {comparison.told or 'the same answer'}",
             by=(unknown, mine),
         )
 
@@ -341,38 +344,73 @@ def _ids_of_nobody(task: Task) -> list[str]:
     return [f"conv_{year}{task.conversation_id[9:]}" for year in ("1999", "2001")]
 
 
-def _compared(ask: _Ask, asked: Sequence[str]) -> tuple[Exchange, Exchange, str, str]:
-    """Ask for three objects; return the first two answers, and how these differ."""
-    mine, unknown, other = (ask(one) for one in asked)
-    return mine, unknown, *_differences(asked, (mine, unknown, other))
+class _Comparison:
+    """The answers for another user's object and for two that do not exist, asked for repeatedly.
 
+    A field that does not always say the same of the objects that do not exist, such as the number
+    of a request, tells nothing.
 
-def _differences(asked: Sequence[str], answers: Sequence[Exchange]) -> tuple[str, str]:
-    """Compare the first of three ANSWERS with the second, but for what differs by itself.
+    Args:
+        ask: Asks for an object.
+        asked: The other user's, and two that do not exist.
 
-    What differs between the answers for two objects that do not exist, such as the number of a
-    request, tells nothing.
-
-    Returns:
-        What the first says and the second does not, and the other way round.
+    Attributes:
+        mine: The last answer for the other user's object.
+        unknown: The last answer for the first of those that do not exist.
     """
-    mine, unknown, other = (
-        _fields(exchange, one) for exchange, one in zip(answers, asked, strict=True)
-    )
-    names = [key for key in mine.keys() | unknown.keys() if unknown.get(key) == other.get(key)]
-    differing = [key for key in names if mine.get(key) != unknown.get(key)]
 
-    def shown(fields: Mapping[str, str]) -> str:
-        return ", ".join(f"{key} {fields.get(key, '(absent)')}" for key in differing)
+    def __init__(self, ask: _Ask, asked: Sequence[str]) -> None:
+        self._ask = ask
+        self._asked = asked
+        self._mine: list[dict[str, str]] = []
+        self._unknown: list[dict[str, str]] = []
+        self.again()
 
-    return shown(mine), shown(unknown)
+    def again(self) -> None:
+        """Ask for all of them once more."""
+        self.mine, self.unknown, other = (self._ask(one) for one in self._asked)
+        answers = [
+            _fields(exchange, one)
+            for exchange, one in zip((self.mine, self.unknown, other), self._asked, strict=True)
+        ]
+        self._mine += answers[:1]
+        self._unknown += answers[1:]
+
+    @property
+    def shown_by_the_status(self) -> bool:
+        """Whether the statuses differ, and not because the user was still busy once."""
+        statuses = {self.mine.status, self.unknown.status}
+        return len(statuses) > 1 and HTTPStatus.CONFLICT not in statuses
+
+    @property
+    def told(self) -> str:
+        """What every answer for the other user's object says and those for the others do not."""
+        return self._shown(self._mine[-1])
+
+    @property
+    def allowed(self) -> str:
+        """What the answers for objects that do not exist say there."""
+        return self._shown(self._unknown[-2])
+
+    def _shown(self, fields: Mapping[str, str]) -> str:
+        return ", ".join(f"{key} {fields.get(key, '(absent)')}" for key in self._differing())
+
+    def _differing(self) -> list[str]:
+        names = sorted({key for fields in (*self._mine, *self._unknown) for key in fields})
+        return [
+            name
+            for name in names
+            if len(unknown := {fields.get(name) for fields in self._unknown}) == 1
+            and unknown.isdisjoint(fields.get(name) for fields in self._mine)
+        ]
 
 
 def _fields(exchange: Exchange, asked: str) -> dict[str, str]:
-    """Return the fields of an answer as JSON, without the id that was ASKED for."""
+    """Return the status and the fields of an answer as JSON, without the id that was ASKED for."""
+    status = {"the status": str(exchange.status)}
     if not exchange.payload:
-        return {"the body": exchange.body.decode("utf-8", "replace").replace(asked, "...")}
-    return {
+        return status | {"the body": exchange.body.decode("utf-8", "replace").replace(asked, "...")}
+    return status | {
         key: json.dumps(value, sort_keys=True).replace(asked, "...")
         for key, value in exchange.payload.items()
     }
