@@ -4,12 +4,14 @@ import json
 import threading
 import time
 import unicodedata
+from datetime import datetime
 from typing import Any
 
 import pytest
 from flask import Flask
 
 from pollux.reference_server import agent, files
+from pollux.reference_server.conversations import DEFAULT_TITLE
 from pollux.reference_server.paths import clean_filename, clean_relative
 from pollux.reference_server.routes import files as routes
 from tests.conformance.workshop import Answer, Inner, Request, Twist, failure
@@ -103,10 +105,28 @@ def _rounded(data: Data) -> None:
             event["data"]["elapsed"] = round(event["data"]["elapsed"])
 
 
+def _epochs(request: Request, inner: Inner) -> Answer:
+    """Keep the times of conversations as numbers, and give no title to an empty one."""
+    answer = inner(request)
+    if request.method == "GET" and request.path.startswith("/conversations") and answer.ok:
+        payload = answer.json
+        data = payload["data"]
+        for stored in data if isinstance(data, list) else [data]:
+            for name in ("created_at", "updated_at"):
+                stored[name] = datetime.fromisoformat(stored[name]).timestamp()
+            if stored["title"] == DEFAULT_TITLE:
+                stored["title"] = None
+            for message in stored.get("messages") or ():
+                message["timestamp"] = datetime.fromisoformat(message["timestamp"]).timestamp()
+        answer.json = payload
+    return answer
+
+
 def bare(_app: Flask) -> Twist:
     """Return all these habits together."""
     return together(
         _compact,
+        _epochs,
         _no_cors,
         _tidy_paths,
         _any_content_type,
