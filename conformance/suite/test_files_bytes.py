@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from http import HTTPStatus
 
 import httpx
 import pytest
@@ -30,6 +31,7 @@ _MEBIBYTE = 1024 * 1024
 # More than the sockets of both sides hold, so that half of it is still to be sent.
 _SLOW_BYTES = 8 * _MEBIBYTE
 _SMALL_BUFFER = 64 * 1024
+_BUSY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 @pytest.fixture
@@ -222,7 +224,7 @@ def _slow_download(stage: Stage, path: str) -> Iterator[Callable[[], bytes | Non
     headers = {"Authorization": f"Bearer {stage.user.token}", "Accept-Encoding": "identity"}
     with httpx.Client(transport=transport, timeout=timeout, headers=headers) as client:
         try:
-            answer = client.send(client.build_request("GET", url), stream=True)
+            answer = _begun(stage, client, url)
             pieces = answer.iter_bytes(_SMALL_BUFFER)
             body = bytearray(next(pieces, b""))
         except httpx.HTTPError as error:
@@ -242,6 +244,25 @@ def _slow_download(stage: Stage, path: str) -> Iterator[Callable[[], bytes | Non
             yield rest
         finally:
             answer.close()
+
+
+def _begun(stage: Stage, client: httpx.Client, url: str) -> httpx.Response:
+    """Ask for URL until the server is not too busy, and return the answer without its body."""
+    answers: list[httpx.Response] = []
+
+    def is_begun() -> bool:
+        answers.append(client.send(client.build_request("GET", url), stream=True))
+        if answers[-1].status_code == HTTPStatus.OK:
+            return True
+        answers[-1].close()
+        return answers[-1].status_code not in _BUSY
+
+    stage.eventually(is_begun, 10)
+    if answers[-1].status_code != HTTPStatus.OK:
+        stage.judge.cannot_verify(
+            f"the download of a file that is there was answered with {answers[-1].status_code}"
+        )
+    return answers[-1]
 
 
 @verifies("FILE-UPLOAD-ATOMIC", "FILE-UPLOAD-OVERWRITES", slow=True)

@@ -70,6 +70,14 @@ def tools_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks.Task, "_append", told)
 
 
+def refusal() -> Answer:
+    """Return the answer of a server that is too busy, and may be asked again at once."""
+    headers = [("Content-Type", "application/json"), ("Retry-After", "0")]
+    headers += [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
+    headers += [("Access-Control-Allow-Origin", "*")]
+    return Answer(503, headers, b'{"success": false, "error": "busy"}')
+
+
 def _now_and_then() -> Twist:
     """Refuse every 13th request with 503, and take some time for every 97th."""
     numbers = itertools.count(1)
@@ -79,10 +87,7 @@ def _now_and_then() -> Twist:
         with lock:
             number = next(numbers)
         if number % 13 == 0:
-            headers = [("Content-Type", "application/json"), ("Retry-After", "0")]
-            headers += [("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
-            headers += [("Access-Control-Allow-Origin", "*")]
-            return Answer(503, headers, b'{"success": false, "error": "busy"}')
+            return refusal()
         if number % 97 == 0:
             time.sleep(_SLOW_SECONDS)
         return inner(request)

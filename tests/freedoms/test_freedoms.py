@@ -4,6 +4,7 @@ Each runs the whole suite, and what is not PASS is known to the last requirement
 which nothing is verified would prove nothing.
 """
 
+import itertools
 import shlex
 import sys
 import time
@@ -25,7 +26,7 @@ from pollux.reference_server.models import scripted_spec
 from pollux.schemas.requirements import load_requirements
 from tests.conformance.workshop import OTHER_TOKEN, TOKEN, Answer, Inner, Request, Twist, straight
 from tests.freedoms.bare import bare, without_tools
-from tests.freedoms.busy import MODELS, busy, tools_of_its_own
+from tests.freedoms.busy import MODELS, busy, refusal, tools_of_its_own
 from tests.freedoms.formal import formal, names_of_its_own
 from tests.freedoms.grounds import (
     GENERATED,
@@ -198,6 +199,29 @@ _HASTY = {
     "EVENT-LIVE",
     "POLL-CONCURRENT-SUCCEEDS",
 }
+
+
+# Their requests are made past the client that asks a busy server again.
+_BY_HAND = {"TASK-SURVIVES-DISCONNECT", "FILE-UPLOAD-ATOMIC"}
+
+
+def _refuses_every_other_time(_app: Flask) -> Twist:
+    numbers = itertools.count()
+
+    def twist(request: Request, inner: Inner) -> Answer:
+        asked = request.is_send or request.path == "/files/download"
+        if asked and next(numbers) % 2 == 0:
+            return refusal()
+        return inner(request)
+
+    return twist
+
+
+def test_a_server_that_is_often_busy_is_right(tmp_path: Path) -> None:
+    with standing(Server(_refuses_every_other_time), tmp_path) as target:
+        report = judge(target, ("test_runs", "test_files_bytes"), sorted(_BY_HAND))
+    assert told(report, Outcome.FAIL, Outcome.WARN, Outcome.HARNESS_ERROR) == {}
+    assert told(report, Outcome.PASS).keys() >= _BY_HAND
 
 
 def _slowly(_app: Flask) -> Twist:
