@@ -177,18 +177,18 @@ def is_comment(line: bytes) -> bool:
     return line.startswith(b"#") or not line.strip()
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
 def dumps(value: Any) -> bytes:
     """Return VALUE as compact JSON in UTF-8, without LF.
 
     Raises:
         ValueError: for NaN and infinities, which are not JSON.
     """
-    try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return text.encode()
-    except UnicodeEncodeError:
-        # Lone surrogates have no UTF-8, but an escaped form in JSON.
-        return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    # Lone surrogates have no UTF-8, but an escaped form in JSON.
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
 
 
 def loads(text: bytes) -> Any:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pollux.replay.cast.cli import cast
@@ -92,6 +92,7 @@ def test_what_is_not_to_be_changed_is_not_changed(
     fields=st.dictionaries(st.text(), json_values, max_size=3),
     command=st.sampled_from([("cap", 1000), ("speed", 1), ("redact", "--value", "nowhere-at-all")]),
 )
+@example(records=[Record(0, "\x7f", "\ud800")], fields={}, command=("speed", 1))
 def test_unknown_codes_and_fields_survive(
     tmp_path: Path, records: list[Record], fields: dict[str, object], command: tuple[object, ...]
 ) -> None:
