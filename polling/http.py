@@ -25,8 +25,10 @@ PREFIX = "/api/v1"
 #: Said of a body, field or header that is left out, where ``None`` has a meaning of its own.
 LEFT_OUT: Final[Any] = type("LeftOut", (), {"__repr__": lambda _: "LEFT_OUT"})()
 
+#: Statuses of a server that is too busy just now, and may be asked again (503: api_v1 1.10).
+BUSY = (429, 503)
+
 _KEPT_EXCHANGES = 200
-_BUSY = (429, 503)
 
 
 @dataclass(frozen=True)
@@ -184,7 +186,7 @@ class HttpClient:
         )
         exchange = self._exchange(plan)
         until = time.monotonic() + (self.limits.patience if patience is None else patience)
-        while exchange.status in _BUSY:
+        while exchange.status in BUSY:
             pause = _retry_after(exchange)
             if time.monotonic() + pause > until:
                 break

@@ -177,9 +177,6 @@ def is_comment(line: bytes) -> bool:
     return line.startswith(b"#") or not line.strip()
 
 
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
 def dumps(value: Any) -> bytes:
     """Return VALUE as compact JSON in UTF-8, without LF.
 
@@ -187,8 +184,8 @@ def dumps(value: Any) -> bytes:
         ValueError: for NaN and infinities, which are not JSON.
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    # Lone surrogates have no UTF-8, but an escaped form in JSON.
-    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
+    # Lone surrogates have no UTF-8, but an escaped form in JSON, which is Python's as well.
+    return text.encode(errors="backslashreplace")
 
 
 def loads(text: bytes) -> Any:

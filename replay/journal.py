@@ -105,7 +105,7 @@ class _Kept(Generic[_Item]):
             self.drop(1)
 
     def drop(self, count: int) -> None:
-        self.dropped += len(self.items[:count])
+        self.dropped += min(count, len(self.items))
         del self.items[:count]
 
     def since(self, position: int) -> tuple[int, list[_Item]]:

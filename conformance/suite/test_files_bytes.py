@@ -20,7 +20,7 @@ from pollux.conformance.haste import some
 from pollux.conformance.judge import Judge
 from pollux.conformance.stage import Stage, User
 from pollux.polling.exchange import Exchange, FormPart
-from pollux.polling.http import PREFIX, segment
+from pollux.polling.http import BUSY, PREFIX, segment
 
 _SIZES = (1, 2, 255, 256, 4095, 4096, 4097, 65_535, 65_536, 65_537, 200_001, 1 << 20, (1 << 20) + 1)
 # A server whose largest file is smaller than this takes no files worth the name.
@@ -31,7 +31,6 @@ _MEBIBYTE = 1024 * 1024
 # More than the sockets of both sides hold, so that half of it is still to be sent.
 _SLOW_BYTES = 8 * _MEBIBYTE
 _SMALL_BUFFER = 64 * 1024
-_BUSY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 
 @pytest.fixture
@@ -255,7 +254,7 @@ def _begun(stage: Stage, client: httpx.Client, url: str) -> httpx.Response:
         if answers[-1].status_code == HTTPStatus.OK:
             return True
         answers[-1].close()
-        return answers[-1].status_code not in _BUSY
+        return answers[-1].status_code not in BUSY
 
     stage.eventually(is_begun, 10)
     if answers[-1].status_code != HTTPStatus.OK:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,6 @@ from click.testing import CliRunner, Result
 from pollux.conformance.outcome import Outcome
 from pollux.conformance.report.cli import report as command
 from pollux.conformance.report.json import render_json
-from pollux.files import write_atomically
 from tests.conformance.made_reports import EVERY, Row, hostile_report, made_log, made_report
 from tests.conformance.workshop import (
     OTHER_TOKEN,
@@ -173,45 +171,6 @@ def test_a_baseline_from_its_first_run_to_its_last(tmp_path: Path) -> None:
     assert text.count("until the front end moves") == text.count("TODO: say why") == 1
     _report("render", none, "--write-baseline", baseline)
     assert "POLL-IDX-START" not in baseline.read_text()
-
-
-def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
-    real, link = tmp_path / "real", tmp_path / "link"
-    real.write_text("old")
-    real.chmod(0o640)
-    link.symlink_to(real)
-    write_atomically(link, b"new")
-    assert link.is_symlink()
-    assert real.read_text() == "new"
-    assert stat.S_IMODE(real.stat().st_mode) == 0o640
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "real"]
-
-
-def test_a_failed_write_leaves_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "file"
-    path.write_text("old")
-
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
-        write_atomically(path, b"new")
-    assert path.read_text() == "old"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
-
-
-def test_a_device_is_written_to(tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    try:
-        write_atomically(pipe, b"new")
-        assert os.read(reader, 10) == b"new"
-    finally:
-        os.close(reader)
 
 
 @pytest.mark.parametrize("as_json", [False, True])
